@@ -1,4 +1,4 @@
-"""HandleBasis: the weight functions of a body's handles, at any point, immutable, on file or from a function."""
+"""HandleBasis: the weight functions of a body's handles, at any point, immutable; on file or from code."""
 
 from __future__ import annotations
 

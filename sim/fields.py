@@ -82,7 +82,7 @@ def require(tensors: dict[str, Tensor], name: str, shape: tuple[int | None, ...]
 
 
 class FunctionField:
-    """Weights from any torch function `points (n, 3) -> (n, K)`; gradients by forward-mode differentiation."""
+    """Weights from any torch function `points (n, 3) -> (n, K)`; gradients by automatic differentiation."""
 
     kind = "function"
 
@@ -101,13 +101,28 @@ class FunctionField:
         return values.to(points.dtype)
 
     def value_and_gradient(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        columns = []
         values = self.value(points)
+        try:
+            gradient = self._forward_mode(points)
+        except NotImplementedError:
+            # Some torch operations (cdist among them) know only reverse mode: a pass for each output.
+            gradient = self._reverse_mode(points)
+        return values.detach(), gradient.detach()
+
+    def _forward_mode(self, points: Tensor) -> Tensor:
+        columns = []
         for axis in range(3):
             tangent = torch.zeros_like(points)
             tangent[:, axis] = 1
             columns.append(torch.func.jvp(self.value, (points,), (tangent,))[1])
-        return values.detach(), torch.stack(columns, dim=-1).detach()
+        return torch.stack(columns, dim=-1)
+
+    def _reverse_mode(self, points: Tensor) -> Tensor:
+        points = points.detach().requires_grad_()
+        with torch.enable_grad():
+            totals = self.value(points).sum(0)
+            rows = [torch.autograd.grad(total, points, retain_graph=True)[0] for total in totals]
+        return torch.stack(rows, dim=1)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> FunctionField:
         return self
@@ -146,8 +161,12 @@ class CosineField:
         lengths = (points.amax(0) - low).clamp_min(1e-9)
         reach = range(outputs + 1)
         # The box's own lengths decide which products come first; ties break by the wavenumbers themselves.
-        candidates = [k for k in product(reach, repeat=3) if 0 < (k[0] + 1) * (k[1] + 1) * (k[2] + 1) - 1]
-        candidates = [k for k in candidates if (k[0] + 1) * (k[1] + 1) * (k[2] + 1) <= 8 * (outputs + 1)]
+        # Every k' <= k has no larger eigenvalue, so k is among the lowest only if all of those fit too.
+        candidates = [
+            k
+            for k in product(reach, repeat=3)
+            if any(k) and (k[0] + 1) * (k[1] + 1) * (k[2] + 1) <= outputs + 1
+        ]
         inverse = (1 / lengths).tolist()
         candidates.sort(key=lambda k: (sum((ki * li) ** 2 for ki, li in zip(k, inverse, strict=True)), k))
         wavenumbers = torch.tensor(candidates[:outputs], dtype=points.dtype, device=points.device)
@@ -164,14 +183,8 @@ class CosineField:
         phase = self._phase(points)
         c, s = torch.cos(phase), torch.sin(phase)
         rate = self.wavenumbers * torch.pi / self.lengths
-        gradient = -rate * torch.stack(
-            [
-                s[..., 0] * c[..., 1] * c[..., 2],
-                c[..., 0] * s[..., 1] * c[..., 2],
-                c[..., 0] * c[..., 1] * s[..., 2],
-            ],
-            dim=-1,
-        )
+        (cx, cy, cz), (sx, sy, sz) = c.unbind(-1), s.unbind(-1)
+        gradient = -rate * torch.stack([sx * cy * cz, cx * sy * cz, cx * cy * sz], dim=-1)
         return c.prod(-1), gradient
 
     def _phase(self, points: Tensor) -> Tensor:
@@ -196,7 +209,7 @@ class CosineField:
 
 @dataclass(frozen=True)
 class RbfField:
-    """Radial bumps `(1 - r)^4 (4 r + 1)`, `r = |X - c| / radius`, compactly supported and twice differentiable.
+    """Radial bumps `(1 - r)^4 (4 r + 1)`, `r = |X - c| / radius`, with compact support, twice differentiable.
 
     Source: Wendland 1995, function phi_{3,1}. A wide basis for Rayleigh-Ritz that needs no training.
 

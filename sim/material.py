@@ -75,7 +75,7 @@ class Material:
         return mu, lam
 
     def per_sample(self, field: str, count: int) -> torch.Tensor:
-        """The named value (`"young"`, `"poisson"` or `"density"`) at `count` samples, float64, shape (count,).
+        """The value named `"young"`, `"poisson"` or `"density"` at `count` samples, float64, shape (count,).
 
         Raises:
             MaterialError: per-sample values are there, but not `count` of them.
