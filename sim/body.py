@@ -187,8 +187,7 @@ class Body:
 
     def centre_of_mass(self) -> np.ndarray:
         """Current centre of mass [m], shape (3,)."""
-        mass = self._sample_mass(self._material)
-        return self._rest_centre + self.position @ (mass @ self._space.phi) / mass.sum()
+        return self._rest_centre + self.position @ self.first_moment / self._total_mass
 
     # -- for the world --------------------------------------------------------------------------------------
 

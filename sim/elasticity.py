@@ -6,6 +6,7 @@ and Lamé's parameters. `F_i = I + z A_i^T`; the Hessian is ordered axis by axis
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 import numpy as np
@@ -90,7 +91,7 @@ class FastNeoHookean:
         return H
 
     def largest_change(self, dz: np.ndarray) -> float:
-        bound = self._steepest * float(np.linalg.norm(dz, 2)) if self._steepest else 0.0
+        bound = self._steepest * math.sqrt(float((dz * dz).sum()))
         if bound < 1.0:
             return bound  # surely small: the exact figure would change nothing
         change = (self._A @ dz.T).reshape(-1, 9)
