@@ -20,12 +20,12 @@ def load_handles(part: BodyPart) -> HandleBasis | None:
 
     Raises:
         BasisError: the file is damaged or of another version.
-        SceneError: the file has another number of handles than the scene says.
+        SceneError: the file has more handles than the scene says (fewer is fine: training may find fewer useful).
     """
     if part.weights is None or not os.path.exists(part.weights):
         return None
     basis = HandleBasis.load(part.weights)
-    if basis.handles != part.handles:
+    if basis.handles > part.handles:
         raise SceneError(
             f"weights: {os.path.basename(part.weights)} has {basis.handles} handles, the scene asks for "
             f"{part.handles}; write handles: {basis.handles}, or train again."
