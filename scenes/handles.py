@@ -1,18 +1,23 @@
-"""The handles of a scene's body: read from its weights file, or learned."""
+"""The handles of a scene's body: read from its weights file, or learned.
+
+The trainer is imported only where something is to be learned: a scene with weights opens sooner.
+"""
 
 from __future__ import annotations
 
 import os
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from optim.train import TrainConfig, train
 from scenes.schema import BodyPart
 from sim.basis import HandleBasis
 from sim.errors import SceneError
 from sim.material import Material
 from sim.shape import Shape
+
+if TYPE_CHECKING:
+    from optim.train import TrainConfig
 
 
 def load_handles(part: BodyPart) -> HandleBasis | None:
@@ -20,7 +25,8 @@ def load_handles(part: BodyPart) -> HandleBasis | None:
 
     Raises:
         BasisError: the file is damaged or of another version.
-        SceneError: the file has more handles than the scene says (fewer is fine: training may find fewer useful).
+        SceneError: the file has more handles than the scene says (fewer is fine: training drops useless
+            ones).
     """
     if part.weights is None or not os.path.exists(part.weights):
         return None
@@ -39,6 +45,8 @@ def train_config(part: BodyPart, *, device: str = "auto", **overrides: Any) -> T
     Raises:
         TrainingError: a setting that the trainer refuses.
     """
+    from optim.train import TrainConfig
+
     settings: dict[str, Any] = {
         "handles": part.handles,
         "optimizer": part.train.optimizer,
@@ -70,5 +78,7 @@ def handles_for(
     basis = load_handles(part)
     if basis is not None:
         return basis
+    from optim.train import train
+
     config = train_config(part, device=device, **overrides)
     return train(shape, material, config, on_progress=on_progress, cancel=cancel)

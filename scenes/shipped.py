@@ -25,9 +25,8 @@ def find_scene(name: str | os.PathLike) -> Path:
     Raises:
         SceneError: neither; the message lists the shipped scenes.
     """
-    path = Path(name)
-    if path.exists():
-        return path
+    if os.path.exists(name):
+        return Path(name)
     scenes = shipped_scenes()
     if str(name) in scenes:
         return scenes[str(name)]
