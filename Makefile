@@ -25,7 +25,7 @@ $(READY): requirements.lock pyproject.toml .ci/system-libraries
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	$(BIN)/python -m sim.kernels
+	$(BIN)/python -c "from sim.warp_setup import compile_kernels; compile_kernels()"
 	@touch $@
 
 clean:

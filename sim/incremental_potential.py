@@ -117,5 +117,9 @@ class IncrementalPotential:
                 view[np.diag_indices(r)] += inertia * self._mass
         return H
 
+    def largest_change(self, dz: np.ndarray) -> float:
+        """Largest Frobenius norm of the change of F that a step `dz` makes."""
+        return self.elasticity.largest_change(dz)
+
     def _weigh(self, z: np.ndarray) -> np.ndarray:
         return z @ self._mass if isinstance(self._mass, np.ndarray) else self._mass * z

@@ -153,7 +153,7 @@ def _line_search(
     slope = float((gradient * direction).sum())
     if not (slope < 0 and math.isfinite(slope)):
         return None
-    length = min(1.0, _LONGEST / max(potential.elasticity.largest_change(direction), 1e-300))
+    length = min(1.0, _LONGEST / max(potential.largest_change(direction), 1e-300))
     for _ in range(_TRIALS):
         trial = z + length * direction
         new_energy, new_gradient = potential.energy_gradient(trial)
