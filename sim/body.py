@@ -185,6 +185,16 @@ class Body:
         self.position = np.ascontiguousarray((self._space.inverse @ local.reshape(-1, 3)).T)
         self.velocity = np.zeros_like(self.position)
 
+    def kinetic_energy(self) -> float:
+        """[J]"""
+        mass = self.generalized_mass
+        momentum = self.velocity @ mass if isinstance(mass, np.ndarray) else mass * self.velocity
+        return float((self.velocity * momentum).sum()) / 2
+
+    def elastic_energy(self) -> float:
+        """[J], over the cubature points."""
+        return self._elasticity.energy_gradient(self.position)[0]
+
     def centre_of_mass(self) -> np.ndarray:
         """Current centre of mass [m], shape (3,)."""
         return self._rest_centre + self.position @ self.first_moment / self._total_mass

@@ -33,6 +33,10 @@ class Elasticity(Protocol):
     def deformation_gradients(self, z: np.ndarray) -> np.ndarray:
         """F at the points, shape (N, 3, 3)."""
 
+    @property
+    def weights(self) -> np.ndarray:
+        """Cubature weights of the points [m3], shape (N,)."""
+
     def set_lame(self, mu: np.ndarray, lam: np.ndarray) -> None:
         """Replace Lamé's parameters [Pa] at the points, each shape (N,)."""
 
@@ -53,7 +57,7 @@ class FastNeoHookean:
         self._twist = np.empty((count, 6, rank), dtype=np.float32)
         self._steepest = float(np.sqrt(np.square(A).sum((1, 2)).max())) if count else 0.0
         self._points = NeoHookeanPoints(count)
-        self._weights = np.asarray(weights, dtype=np.float64)
+        self.weights = np.asarray(weights, dtype=np.float64)
         self.set_lame(mu, lam)
 
     @property
@@ -61,8 +65,8 @@ class FastNeoHookean:
         return self._A.shape[1]
 
     def set_lame(self, mu: np.ndarray, lam: np.ndarray) -> None:
-        self._points.mu[:] = self._weights * mu
-        self._points.stiff[:] = self._weights * (mu + lam)
+        self._points.mu[:] = self.weights * mu
+        self._points.stiff[:] = self.weights * (mu + lam)
         weighted = np.repeat(self._points.mu, 3).astype(np.float32)[:, None]
         flat = self._A32.reshape(-1, self.rank)
         self._shear = flat.T @ (weighted * flat)
@@ -123,6 +127,7 @@ class TorchNeoHookean:
         self._device = device
         self._A = torch.as_tensor(A, dtype=torch.float64, device=device)
         self._Ah = self._A.to(hessian_dtype)
+        self.weights = np.asarray(weights, dtype=np.float64)
         self._weights = torch.as_tensor(weights, dtype=torch.float64, device=device)
         self.set_lame(mu, lam)
 
@@ -174,7 +179,7 @@ class LinearElasticity:
 
     def __init__(self, A: np.ndarray, weights: np.ndarray, mu: np.ndarray, lam: np.ndarray) -> None:
         self._A = A
-        self._weights = weights
+        self.weights = weights
         self.set_lame(mu, lam)
 
     def set_lame(self, mu: np.ndarray, lam: np.ndarray) -> None:
@@ -182,9 +187,9 @@ class LinearElasticity:
         H = np.zeros((3, r, 3, r))
         for a in range(3):
             for b in range(3):
-                m = self._A[:, b].T @ ((self._weights * mu)[:, None] * self._A[:, a])
-                H[a, :, b] += m + self._A[:, a].T @ ((self._weights * lam)[:, None] * self._A[:, b])
-                H[a, :, a] += self._A[:, b].T @ ((self._weights * mu)[:, None] * self._A[:, b])
+                m = self._A[:, b].T @ ((self.weights * mu)[:, None] * self._A[:, a])
+                H[a, :, b] += m + self._A[:, a].T @ ((self.weights * lam)[:, None] * self._A[:, b])
+                H[a, :, a] += self._A[:, b].T @ ((self.weights * mu)[:, None] * self._A[:, b])
         self._H = H.reshape(3 * r, 3 * r)
 
     def energy_gradient(self, z: np.ndarray) -> tuple[float, np.ndarray]:

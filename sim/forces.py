@@ -84,7 +84,7 @@ class FloorForce:
 
     Normal: `E = 1/2 sum_i k_i min(y_i - height, 0)^2`. Friction: lagged as in IPC (Li et al. 2020, eq. 15):
     `E = sum_i mu N_i f(|u_i|)`, with `N_i` the normal force at the end of the last step, `u_i` the tangential
-    slip in this step and `f` quadratic under `slip` (static) and linear beyond (sliding).
+    slip in this step and `f` of `friction_well`.
 
     Attributes:
         rest: contact points [m], shape (m, 3). phi: shape (m, r). stiffness: k [N/m], shape (m,).
@@ -120,27 +120,46 @@ class FloorForce:
         gradient[1] = load @ self.phi
         energy = float(load @ depth) / 2
         if len(self._held):
-            u, size = self._slide(z)
-            sticking = size < self._slip
-            well = np.where(sticking, size**2 / (2 * self._slip), size - self._slip / 2)
+            u = self._slide(z)
+            well, over, _ = friction_well(np.sqrt(np.square(u).sum(1)), self._slip)
             energy += float(self._bound @ well)
-            pull = (self._bound / np.maximum(size, self._slip))[:, None] * u
-            gradient[[0, 2]] += pull.T @ self._held_phi
+            gradient[[0, 2]] += ((self._bound * over)[:, None] * u).T @ self._held_phi
         return energy, gradient
 
-    def hessian_blocks(self, z: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """Normal (y, y) and tangential (x, x) = (z, z) blocks, each (r, r), or None if empty."""
+    def hessian_blocks(self, z: np.ndarray) -> dict[tuple[int, int], np.ndarray]:
+        """Blocks (r, r) of the Hessian by the axes they couple; what is not there is zero. Positive."""
+        blocks = {}
         active = self.rest[:, 1] - self.height + self.phi @ z[1] < 0
-        normal = tangential = None
         if active.any():
             rows = self.phi[active]
-            normal = rows.T @ (self.stiffness[active, None] * rows)
+            blocks[1, 1] = rows.T @ (self.stiffness[active, None] * rows)
         if len(self._held):
-            _, size = self._slide(z)
-            k = self._bound / np.maximum(size, self._slip)
-            tangential = self._held_phi.T @ (k[:, None] * self._held_phi)
-        return normal, tangential
+            u = self._slide(z)
+            size = np.sqrt(np.square(u).sum(1))
+            _, over, slope = friction_well(size, self._slip)
+            t = u / np.maximum(size, np.finfo(float).tiny)[:, None]
+            along = self._bound * (slope - over)
+            rows = self._held_phi
+            blocks[0, 0] = rows.T @ ((self._bound * over + along * t[:, 0] ** 2)[:, None] * rows)
+            blocks[2, 2] = rows.T @ ((self._bound * over + along * t[:, 1] ** 2)[:, None] * rows)
+            blocks[0, 2] = rows.T @ ((along * t[:, 0] * t[:, 1])[:, None] * rows)
+            blocks[2, 0] = blocks[0, 2]
+        return blocks
 
-    def _slide(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        u = self._held_phi @ z[[0, 2]].T - self._start
-        return u, np.sqrt(np.square(u).sum(1))
+    def _slide(self, z: np.ndarray) -> np.ndarray:
+        return self._held_phi @ z[[0, 2]].T - self._start
+
+
+def friction_well(size: np.ndarray, slip: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Smoothed Coulomb friction of unit bound: static under `slip`, else sliding (Li et al. 2020, 13-15).
+
+    Args:
+        size: tangential displacement in this step [m], shape (m,). slip: where sliding begins [m].
+
+    Returns:
+        `f` [m], `f' / size` [1/m] and `f''` [1/m], each (m,); the force is `f'`, 0 at rest and 1 in sliding.
+    """
+    s = np.minimum(size / slip, 1.0)
+    well = np.where(size < slip, slip * (s**2 - s**3 / 3), size - slip / 3)
+    over = np.where(size < slip, (2 - s) / slip, 1 / np.maximum(size, slip))
+    return well, over, 2 * (1 - s) / slip

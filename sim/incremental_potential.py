@@ -106,13 +106,12 @@ class IncrementalPotential:
         blocks = [pin.hessian for pin in self.pins] + [grab.hessian(z) for grab in self.grabs]
         for block in blocks:
             same = block if same is None else same + block
-        normal, tangential = self.floor.hessian_blocks(z) if self.floor else (None, None)
-        for axis, extra in enumerate((tangential, normal, tangential)):
+        for (a, b), block in (self.floor.hessian_blocks(z) if self.floor else {}).items():
+            H[a * r : (a + 1) * r, b * r : (b + 1) * r] += block
+        for axis in range(3):
             view = H[axis * r : (axis + 1) * r, axis * r : (axis + 1) * r]
             if same is not None:
                 view += same
-            if extra is not None:
-                view += extra
             if not isinstance(self._mass, np.ndarray):
                 view[np.diag_indices(r)] += inertia * self._mass
         return H

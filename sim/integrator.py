@@ -1,223 +1,159 @@
-"""Implicit Euler for one body, and what happens when a step goes wrong."""
+"""Implicit Euler for bodies that may touch, and what happens when a step goes wrong."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
-from scipy.spatial.transform import Rotation
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
-from sim.body import Body
-from sim.contact_points import contact_points
-from sim.forces import FloorForce, GrabForce, PinForce
-from sim.incremental_potential import IncrementalPotential
-from sim.solver import Factor, Solution, minimize
+from sim.contact import CoupledPotential, PlaneContacts, find_contacts
+from sim.solver import Factor, minimize
+from sim.stepper import BodyStepper, Hands
 
 _HALVINGS = 4  # a failing step is tried in up to 2^4 parts
-_TORN = 20.0  # |F| beyond which a body is snapped back to a rigid shape
-_INSIDE_OUT = 0.02  # share of the volume with det F < 0 that counts as inverted
-_STUCK = 30  # steps a body may stay inverted before it is snapped
-_FLOOR_STIFFNESS = 20.0  # in units of E / L: the floor gives a twentieth of what the body itself does
-_CREEP = 1e-3  # sliding speed that counts as sticking, in body sizes a second
 
 
 @dataclass(frozen=True)
-class BodyReport:
-    """One body's share of a StepReport."""
+class GroupReport:
+    """How the solve of a group of touching bodies went; `residual` is an RMS displacement error [m]."""
 
-    iterations: int
-    residual: float
-    kinetic: float
-    elastic: float
-    potential: float
-    converged: bool
+    iterations: int = 0
+    residual: float = 0.0
+    converged: bool = True
     message: str = ""
 
 
-class BodyStepper:
-    """Advances one body in a world."""
+class Integrator:
+    """Steps bodies one by one where they are alone, and together where they touch.
 
-    def __init__(self, body: Body, *, kinematic: bool) -> None:
-        self.body = body
-        self.kinematic = kinematic
-        self._floor_setting: tuple[float, float] | None = None
-        self._inverted_steps = 0
-        self.rebuild()
+    Args:
+        tolerance: RMS displacement error at which a step is done, as a share of the body's size.
+        friction: Coulomb's coefficient between bodies.
+    """
 
-    def rebuild(self) -> None:
-        """Take in the body's handles after they were exchanged."""
-        rest, area = contact_points(self.body.shape)
-        self._contact_rest, self._contact_area = rest, area
-        self._contact_phi = self.body.space.phi_at(rest)
-        self.set_floor(self._floor_setting)
-        self.forget_factor()
+    def __init__(self, tolerance: float, friction: float) -> None:
+        self.tolerance = tolerance
+        self.friction = friction
+        self._factors: dict[tuple[BodyStepper, ...], Factor] = {}
 
-    def forget_factor(self) -> None:
-        """The next step starts from something else: last step's Hessian says nothing about it."""
-        self._factor: Factor | None = None
-
-    def place(self, transform: np.ndarray, velocity: np.ndarray, spin: np.ndarray) -> None:
-        """Start the body at an affine transform (3, 4), moving with `velocity` and turning with `spin`."""
-        linear, shift = transform[:, :3], transform[:, 3]
-        space = self.body.space
-        turning = _cross(spin) @ linear
-        centre = self.body.rest_centre
-        # The velocity field `v + spin x (linear (X - centre))` is affine in X, so it lies in the space.
-        rate = space.affine_state(turning + np.eye(3), velocity - turning @ centre)
-        self.body.place(linear, shift, rate)
-        self._linear_velocity, self._spin = velocity, spin
-
-    def set_floor(self, floor: tuple[float, float] | None) -> None:
-        """The floor's height [m] and friction, or None."""
-        self._floor_setting = floor
-        self._floor = None
-        if floor is not None:
-            young = self.body.material.per_sample("young", len(self.body.space.samples)).max().item()
-            stiffness = _FLOOR_STIFFNESS * young / self.body.size * self._contact_area
-            self._floor = FloorForce(
-                self._contact_rest, self._contact_phi, stiffness, *floor, creep=_CREEP * self.body.size
-            )
+    def forget(self) -> None:
+        """Something outside the motion has changed: old Hessians say nothing about the next step."""
+        self._factors.clear()
 
     def step(
         self,
+        steppers: list[BodyStepper],
+        hands: dict[BodyStepper, Hands],
         timestep: float,
         gravity: np.ndarray,
-        pins: tuple[PinForce, ...],
-        grabs: tuple[GrabForce, ...],
-        tolerance: float,
-    ) -> BodyReport:
-        """Advance by `timestep` [s]; see `World.step`."""
-        body = self.body
-        if self.kinematic:
-            self._move_rigidly(timestep)
-            return self._report(gravity, iterations=0, residual=0.0, converged=True)
-        before = (body.position, body.velocity)
-        load = np.outer(gravity, body.first_moment)
+    ) -> list[GroupReport]:
+        """Advance all bodies by `timestep` [s]."""
+        for stepper in steppers:
+            if stepper.kinematic:
+                stepper.aim(timestep)
+        reports = []
+        for group in _touching(steppers, timestep):
+            reports.append(self._step_group(group, steppers, hands, timestep, gravity))
+        for stepper in steppers:
+            if stepper.kinematic:
+                stepper.move_rigidly(timestep)
+        return reports
+
+    def _step_group(
+        self,
+        group: list[BodyStepper],
+        everyone: list[BodyStepper],
+        hands: dict[BodyStepper, Hands],
+        timestep: float,
+        gravity: np.ndarray,
+    ) -> GroupReport:
+        before = [(s.body.position, s.body.velocity) for s in group]
+        obstacles = [s for s in everyone if s.kinematic]
         for halving in range(_HALVINGS + 1):
             parts = 2**halving
-            solution = None
             for _ in range(parts):
-                solution = self._advance(timestep / parts, load, pins, grabs, tolerance)
-                if solution is None:
+                report = self._advance(group, obstacles, hands, timestep / parts, gravity)
+                if report is None:
                     break
-            if solution is not None:
-                break
-            body.position, body.velocity = before
-            self.forget_factor()
-        if solution is None:
-            body.position, body.velocity = before[0], np.zeros_like(before[1])
-            return self._report(
-                gravity,
-                0,
-                float("inf"),
-                False,
-                f"{body.name} kept its last good state: no step was possible.",
-            )
-        message = self._mend()
-        return self._report(gravity, solution.iterations, solution.residual, solution.converged, message)
+            if report is not None:
+                said = " ".join(filter(None, (s.mend() for s in group)))
+                if said:
+                    self.forget()
+                return GroupReport(report.iterations, report.residual, report.converged, said)
+            self.forget()
+            for stepper, (position, velocity) in zip(group, before, strict=True):
+                stepper.body.position, stepper.body.velocity = position, velocity
+        for stepper in group:
+            stepper.body.velocity = np.zeros_like(stepper.body.velocity)
+        names = ", ".join(s.body.name for s in group)
+        return GroupReport(0, float("inf"), False, f"{names} kept the last good state: no step was possible.")
 
     def _advance(
         self,
+        group: list[BodyStepper],
+        obstacles: list[BodyStepper],
+        hands: dict[BodyStepper, Hands],
         timestep: float,
-        load: np.ndarray,
-        pins: tuple[PinForce, ...],
-        grabs: tuple[GrabForce, ...],
-        tolerance: float,
-    ) -> Solution | None:
-        """One implicit Euler step; None when it did not end in finite numbers."""
-        body = self.body
-        z, velocity = body.position, body.velocity
-        fall = timestep * float(np.abs(self._speed()).max() + timestep * np.abs(load).max())
-        near = self._floor is not None and self._floor.touches(z, 2 * fall + 0.5 * body.size)
-        potential = IncrementalPotential(
-            body.elasticity,
-            body.generalized_mass,
-            load,
-            z,
-            velocity,
-            timestep,
-            pins=pins,
-            grabs=grabs,
-            floor=self._floor if near else None,
-            damping=body.damping,
-        )
+        gravity: np.ndarray,
+    ) -> GroupReport | None:
+        """One implicit Euler step of a group; None when it did not end in finite numbers."""
+        parts = [s.potential(timestep, gravity, hands.get(s, Hands())) for s in group]
+        contacts = self._contacts(group, obstacles, timestep) if len(group) + len(obstacles) > 1 else []
+        if len(group) == 1 and not contacts:
+            potential, z = parts[0], group[0].body.position
+        else:
+            potential = CoupledPotential(parts, [s.body.space.rank for s in group], contacts)
+            z = np.concatenate([s.body.position for s in group], axis=1)
+        # Each body's residual counts in units of its own tolerance, so that small and light ones are not lost.
+        unit = max(timestep**2 / np.sqrt(s.body.mass * s.body.mass_scale) / s.body.size for s in group)
+        key = tuple(group)
         solution = minimize(
-            potential,
-            z,
-            residual_scale=timestep**2 / np.sqrt(body.mass * body.mass_scale),
-            tolerance=tolerance * body.size,
-            factor=self._factor,
+            potential, z, residual_scale=unit, tolerance=self.tolerance, factor=self._factors.pop(key, None)
         )
         if not (np.isfinite(solution.z).all() and np.isfinite(solution.energy)):
             return None
-        self._factor = solution.factor
-        body.velocity = (solution.z - z) / timestep
-        body.position = solution.z
-        return solution
+        if solution.factor is not None:
+            self._factors[key] = solution.factor
+        states = [solution.z] if potential is parts[0] else potential.split(solution.z)
+        for stepper, state in zip(group, states, strict=True):
+            stepper.accept(state, timestep)
+        size = max(s.body.size for s in group)
+        return GroupReport(solution.iterations, solution.residual * size, solution.converged)
 
-    def _speed(self) -> np.ndarray:
-        return self._contact_phi @ self.body.velocity.T
-
-    def _mend(self) -> str:
-        """Snap a torn or lastingly inverted body to its best-fit rigid motion; says so."""
-        body = self.body
-        F = body.elasticity.deformation_gradients(body.position)
-        torn = np.abs(F).max() > _TORN
-        inverted = np.linalg.det(F) < 0
-        share = (
-            body.cubature.weights[inverted].sum() / body.cubature.weights.sum() if _matches(F, body) else 0.0
-        )
-        self._inverted_steps = self._inverted_steps + 1 if share > _INSIDE_OUT else 0
-        if not torn and self._inverted_steps < _STUCK:
-            return ""
-        self._inverted_steps = 0
-        self.forget_factor()
-        centre = body.centre_of_mass()
-        rotation = _polar_rotation(np.average(F, axis=0))
-        body.position = body.space.affine_state(rotation, centre - rotation @ body.rest_centre)
-        mean = body.velocity @ body.first_moment / body.mass
-        body.velocity = body.space.affine_state(np.eye(3), mean)
-        return f"{body.name} was torn too far and sprang back to its rest shape."
-
-    def _move_rigidly(self, timestep: float) -> None:
-        body = self.body
-        centre = body.centre_of_mass()
-        F = body.deformation_gradients()[0].cpu().numpy()
-        turn = Rotation.from_rotvec(timestep * self._spin).as_matrix()
-        centre_next = centre + timestep * self._linear_velocity
-        linear = turn @ F
-        position = body.space.affine_state(linear, centre_next - linear @ body.rest_centre)
-        body.velocity = (position - body.position) / timestep
-        body.position = position
-
-    def _report(
-        self, gravity: np.ndarray, iterations: int, residual: float, converged: bool, message: str = ""
-    ) -> BodyReport:
-        body = self.body
-        velocity = body.velocity
-        mass = body.generalized_mass
-        momentum = velocity @ mass if isinstance(mass, np.ndarray) else mass * velocity
-        return BodyReport(
-            iterations=iterations,
-            residual=residual,
-            kinetic=float((velocity * momentum).sum()) / 2,
-            elastic=body.elasticity.energy_gradient(body.position)[0],
-            potential=-body.mass * float(gravity @ body.centre_of_mass()),
-            converged=converged,
-            message=message,
-        )
+    def _contacts(
+        self, group: list[BodyStepper], obstacles: list[BodyStepper], timestep: float
+    ) -> list[PlaneContacts]:
+        members = [*enumerate(group), *((None, s) for s in obstacles)]
+        surfaces = {s: s.surface(timestep) for _, s in members}
+        contacts = []
+        for (i, one), (j, two) in combinations(members, 2):
+            if (i is None and j is None) or not _boxes_meet(one, two, timestep):
+                continue
+            slip = max(one.creep, two.creep) * timestep
+            for a, b, first, second in ((one, two, i, j), (two, one, j, i)):
+                mine, other = surfaces[a], surfaces[b]
+                found = find_contacts(mine, other, first, second, friction=self.friction, slip=slip)
+                if found is not None:
+                    contacts.append(found)
+        return contacts
 
 
-def _matches(F: np.ndarray, body: Body) -> bool:
-    return len(F) == len(body.cubature.weights)
+def _touching(steppers: list[BodyStepper], timestep: float) -> list[list[BodyStepper]]:
+    """Groups of free bodies whose boxes meet in this step."""
+    free = [s for s in steppers if not s.kinematic]
+    if len(free) < 2:
+        return [[s] for s in free]
+    pairs = [(i, j) for (i, a), (j, b) in combinations(enumerate(free), 2) if _boxes_meet(a, b, timestep)]
+    rows, columns = zip(*pairs, strict=True) if pairs else ((), ())
+    graph = coo_matrix((np.ones(len(pairs)), (rows, columns)), shape=(len(free), len(free)))
+    count, label = connected_components(graph, directed=False)
+    return [[s for s, g in zip(free, label, strict=True) if g == group] for group in range(count)]
 
 
-def _cross(spin: np.ndarray) -> np.ndarray:
-    x, y, z = spin
-    return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-
-
-def _polar_rotation(F: np.ndarray) -> np.ndarray:
-    U, _, Vt = np.linalg.svd(F)
-    U[:, 2] *= np.linalg.det(U @ Vt)
-    return U @ Vt
+def _boxes_meet(one: BodyStepper, two: BodyStepper, timestep: float) -> bool:
+    (low, high), (other_low, other_high) = one.box(timestep), two.box(timestep)
+    margin = max(one.spacing, two.spacing)
+    return bool((low < other_high + margin).all() and (other_low < high + margin).all())

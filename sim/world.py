@@ -18,8 +18,9 @@ from sim.body import Body
 from sim.device import resolve_device
 from sim.errors import WorldError
 from sim.hands import Grab, Pin
-from sim.integrator import BodyStepper
+from sim.integrator import Integrator
 from sim.state import BodyState, StepReport, WorldState
+from sim.stepper import BodyStepper, Hands
 
 Vector = Sequence[float] | np.ndarray | torch.Tensor
 
@@ -31,6 +32,7 @@ class World:
         gravity: acceleration [m/s2], y up. timestep: h of `step` [s].
         device: where bodies compute and hand out results: `"auto"`, `"cpu"`, `"cuda"`...
         tolerance: a step is done when its RMS displacement error is under this share of the body's size.
+        friction: Coulomb's coefficient between bodies.
 
     Raises:
         WorldError: a time step that is not positive, or gravity that is not three finite numbers.
@@ -44,11 +46,12 @@ class World:
         device: str | torch.device = "auto",
         *,
         tolerance: float = 1e-4,
+        friction: float = 0.5,
     ) -> None:
         self.device = resolve_device(device)
         self.gravity = gravity
         self.timestep = timestep
-        self.tolerance = tolerance
+        self._integrator = Integrator(tolerance, friction)
         self.time = 0.0
         self._steppers: dict[Body, BodyStepper] = {}
         self._floor: tuple[float, float] | None = None
@@ -166,7 +169,8 @@ class World:
             WorldError: nothing lies in the region, or the stiffness is not positive.
         """
         pin = Pin(body, where, stiffness, release=self._pins.remove)
-        self._stepper(body).forget_factor()
+        self._stepper(body)
+        self._integrator.forget()
         self._pins.append(pin)
         return pin
 
@@ -195,20 +199,20 @@ class World:
         """
         began = time.perf_counter()
         with single_thread():
-            results = [
-                stepper.step(
-                    self._timestep,
-                    self._gravity,
+            hands = {
+                stepper: Hands(
                     tuple(pin.force for pin in self._pins if pin.body is body),
                     tuple(grab.force for grab in self._grabs if grab.body is body),
-                    self.tolerance,
                 )
                 for body, stepper in self._steppers.items()
-            ]
+            }
+            results = self._integrator.step(
+                list(self._steppers.values()), hands, self._timestep, self._gravity
+            )
+            kinetic = sum(body.kinetic_energy() for body in self._steppers)
+            elastic = sum(body.elastic_energy() for body in self._steppers)
         self.time += self._timestep
-        kinetic, elastic, potential = (
-            sum(getattr(r, part) for r in results) for part in ("kinetic", "elastic", "potential")
-        )
+        potential = -sum(body.mass * float(self._gravity @ body.centre_of_mass()) for body in self._steppers)
         return StepReport(
             iterations=sum(r.iterations for r in results),
             residual=max((r.residual for r in results), default=0.0),
@@ -226,9 +230,9 @@ class World:
         self.time = 0.0
         for grab in tuple(self._grabs):
             grab.release()
-        for body, stepper in self._steppers.items():
+        self._integrator.forget()
+        for body in self._steppers:
             body.reset()
-            stepper.forget_factor()
         for pin in self._pins:
             pin.hold_here()
 
@@ -255,16 +259,17 @@ class World:
                 if tuple(tensor.shape) != body.position.shape or not torch.isfinite(tensor).all():
                     raise WorldError(f"That state does not fit the body {body.name!r}.")
         self.time = state.time
-        for (body, stepper), part in zip(self._steppers.items(), state.bodies, strict=True):
+        self._integrator.forget()
+        for body, part in zip(self._steppers, state.bodies, strict=True):
             body.position = part.position.double().cpu().numpy().copy()
             body.velocity = part.velocity.double().cpu().numpy().copy()
-            stepper.forget_factor()
 
     def set_basis(self, body: Body, basis, *, cubature=None) -> None:
         """Other handles for a body in the world: its motion, pins and grabs go on (`Body.set_basis`)."""
         stepper = self._stepper(body)
         body.set_basis(basis, cubature=cubature)
         stepper.rebuild()
+        self._integrator.forget()
         for hand in (*self._pins, *self._grabs):
             if hand.body is body:
                 hand.rebuild()
