@@ -1,0 +1,319 @@
+"""`train`: from a shape and a material to a HandleBasis, without any data.
+
+A network's features span a space of weight functions; a Rayleigh-Ritz head finds the best handles in it; the
+optimizer moves the network so that their elastic energy falls. The equations are in docs/training.md.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from optim.baselines import build_optimizer
+from optim.checkpoint import Checkpoint, versions
+from optim.config import TrainConfig
+from optim.distributed import Workers
+from optim.head import HEADS, rayleigh_ritz
+from optim.problem import Problem, initial_network
+from sim.basis import HandleBasis
+from sim.device import resolve_device
+from sim.errors import TrainingError
+from sim.material import Material
+from sim.orthonormal import effective_rank, orthonormality_defect
+from sim.shape import Shape
+
+_LOOKS = 20  # evaluations over a run, on samples kept for that
+_LOOK_SAMPLES = 2048
+_PLATEAU = 1e-4  # relative gain over a tenth of the run under which it stops
+_ROLLBACKS = 5  # divergences after which training gives up
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training is, handed to `on_progress` after every step, in the training thread.
+
+    Attributes:
+        step, steps: done, and to do at the most. loss: energy on this step's samples, in units of the mean
+            stiffness. energy: the same at the last look, on samples kept for looking. bound_estimate: where the
+            energy seems to be heading. effective_rank, orthonormality: of the handles at the last look (H - 1
+            and 0 are perfect). rate: steps a second. seconds, remaining_seconds: spent, and expected.
+        snapshot: call it, inside `on_progress` only, for the handles as they are now.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    energy: float
+    bound_estimate: float
+    effective_rank: float
+    orthonormality: float
+    rate: float
+    seconds: float
+    remaining_seconds: float
+    snapshot: Callable[[], HandleBasis]
+
+
+def train(
+    shape: Shape,
+    material: Material,
+    config: TrainConfig | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    cancel: threading.Event | None = None,
+    *,
+    checkpoint: str | os.PathLike | None = None,
+    resume: str | os.PathLike | None = None,
+    workers: Workers | None = None,
+) -> HandleBasis:
+    """Learn the handles of a body.
+
+    Args:
+        shape, material: the body; material values may differ from sample to sample.
+        config: all settings; `TrainConfig()` when None.
+        on_progress: called after every step, and once before the first, when `snapshot` already gives handles
+            of the untrained network that can be simulated.
+        cancel: when set, training ends within one step and returns what was learned so far.
+        checkpoint: write the state of training there at the end, to go on later. resume: go on from there.
+        workers: the processes that train together (optim/distributed.py); each calls this with the same
+            arguments, takes its part of every batch, and returns the same handles.
+
+    Returns:
+        Mass-orthonormal handles, ordered by energy, with `history` (one entry a look), `diagnostics` (how it
+        ended, rank, orthonormality, energies) and `metadata` (config, versions, seed).
+
+    Raises:
+        TrainingError: settings that make no sense, a checkpoint that does not fit, or repeated divergence.
+        MaterialError, DeviceError: values that do not fit the shape; a device that is not there.
+    """
+    run = _Run(shape, material, config or TrainConfig(), resume, workers or Workers())
+    run.loop(on_progress, cancel)
+    if checkpoint is not None and run.workers.rank == 0:
+        run.state().save(checkpoint)
+    return run.result()
+
+
+class _Run:
+    """One training run: the network, its optimizer, and what is known of how well they do."""
+
+    def __init__(
+        self,
+        shape: Shape,
+        material: Material,
+        config: TrainConfig,
+        resume: str | os.PathLike | None,
+        workers: Workers,
+    ) -> None:
+        self.config = config
+        self.workers = workers
+        self.device = resolve_device(config.device)
+        self.problem = Problem.build(shape, material, self.device)
+        self.generator = torch.Generator().manual_seed(config.seed)
+        self.network = initial_network(config, self.generator, self.device)
+        settings = {"workers": workers} if config.optimizer == "ns" else {}
+        self.optimizer = build_optimizer(config.optimizer, self.network, lr=config.learning_rate, **settings)
+        self._start_rate = float(self.optimizer.param_groups[0]["lr"])
+        self.step_done = 0
+        self.history: list[dict] = []
+        self.rate_factor = 1.0
+        self.rollbacks = 0
+        self.ended = "all steps taken"
+        self._look_index = self.problem.subset(_LOOK_SAMPLES).to(self.device)
+        if resume is not None:
+            self._restore(Checkpoint.load(resume))
+        workers.broadcast(self.network.parameters())
+        self._good = self.state()
+
+    def loop(self, on_progress: Callable[[Progress], None] | None, cancel: threading.Event | None) -> None:
+        config = self.config
+        if config.handles == 1:
+            self.ended = "one handle is the constant: nothing to learn"
+            return
+        began = time.perf_counter()
+        first = self.step_done
+        every = max(1, config.total_steps // _LOOKS)
+        loss = math.nan
+        if not self.history:
+            self._look(0.0)
+        while True:
+            seconds = time.perf_counter() - began
+            if on_progress is not None:
+                on_progress(self._progress(loss, seconds, self.step_done - first))
+            if self.workers.any(cancel is not None and cancel.is_set()):
+                self.ended = "stopped by hand"
+                return
+            if self.step_done >= config.total_steps:
+                return
+            loss = self._step()
+            if self.step_done % every == 0 or self.step_done == config.total_steps:
+                self._look(time.perf_counter() - began)
+                if self._plateau():
+                    self.ended = "more steps no longer help"
+                    return
+
+    def result(self) -> HandleBasis:
+        """The handles, with everything that made them."""
+        basis = self._basis(everything=True)
+        diagnostics = {
+            **basis.diagnostics,
+            "steps": self.step_done,
+            "ended": self.ended,
+            "rollbacks": self.rollbacks,
+            "device": str(self.device),
+        }
+        return HandleBasis(
+            basis.field,
+            basis.mix,
+            localizer=basis.localizer,
+            handle_points=basis.handle_points,
+            history=tuple(self.history),
+            diagnostics=diagnostics,
+            metadata={"config": self.config.as_dict(), "versions": versions()},
+        )
+
+    # -- one step -------------------------------------------------------------------------------------------
+
+    def _step(self) -> float:
+        """One optimizer step; after a loss that is not finite, back to the last good state instead."""
+        config, problem = self.config, self.problem
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._rate()
+        index = torch.randint(len(problem.points), (config.batch,), generator=self.generator)
+        self.optimizer.zero_grad(set_to_none=True)
+        energy = math.nan
+        try:
+            part = index[self.workers.rank :: self.workers.size].to(self.device)
+            A, M = problem.grams(self.network, part)
+            objective, energy = HEADS[config.head](A, M, config.handles - 1)
+            # Divided by its own size, so that one clip and one rate fit every body.
+            (objective / energy.abs().clamp_min(1e-30)).backward()
+            energy = float(energy)
+        except torch.linalg.LinAlgError:
+            pass  # Gram matrices that are not finite, or have no positive part: as bad as a NaN loss
+        self.workers.average_gradients(self.network.parameters())
+        if self.workers.any(not (math.isfinite(energy) and self._gradients_are_finite())):
+            self._roll_back()
+            return math.nan
+        if config.optimizer != "ns":  # NS clips by itself
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), config.clip)
+        self.optimizer.step()
+        self.step_done += 1
+        return energy
+
+    def _gradients_are_finite(self) -> bool:
+        return all(
+            bool(torch.isfinite(p.grad).all()) for p in self.network.parameters() if p.grad is not None
+        )
+
+    def _rate(self) -> float:
+        total = max(1, self.config.total_steps)
+        fall = 0.5 * (1 + math.cos(math.pi * min(1.0, self.step_done / total)))
+        return self._start_rate * self.rate_factor * fall
+
+    def _roll_back(self) -> None:
+        self.rollbacks += 1
+        if self.rollbacks > _ROLLBACKS:
+            raise TrainingError(
+                f"Training diverged {self.rollbacks} times, the last at step {self.step_done}; lower "
+                f"learning_rate (now {self._start_rate * self.rate_factor:.2g})."
+            )
+        random, history = self.generator.get_state(), self.history
+        self._restore(self._good)
+        # Other samples and a smaller rate: the same again would diverge again.
+        self.generator.set_state(random)
+        self.history = history
+        self.rate_factor *= 0.5
+        self.history.append({"step": self.step_done, "rolled_back": True, "rate_factor": self.rate_factor})
+
+    # -- how well it does -----------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def _look(self, seconds: float) -> None:
+        config, problem = self.config, self.problem
+        values, _ = self.network.value_and_gradient(problem.points[self._look_index])
+        A, M = problem.grams(self.network, self._look_index)
+        mass = problem.mass[self._look_index]
+        mass = mass / mass.sum()
+        outputs = values.double()
+        if config.head == "none":
+            energy = A.diagonal().sum()
+        else:
+            energies, C = rayleigh_ritz(A, M, config.handles - 1)
+            energy = energies.sum()
+            outputs = (outputs - mass @ outputs) @ C
+        if not bool(torch.isfinite(energy)):
+            return
+        self.history.append(
+            {
+                "step": self.step_done,
+                "seconds": round(seconds, 4),
+                "energy": float(energy),
+                "effective_rank": effective_rank(outputs, mass),
+                "orthonormality": orthonormality_defect(outputs, mass),
+            }
+        )
+        self._good = self.state()
+
+    def _looks(self) -> list[dict]:
+        return [entry for entry in self.history if "energy" in entry]
+
+    def _plateau(self) -> bool:
+        if not self.config.stop_early or self.config.head == "none":
+            return False
+        looks = self._looks()
+        window = max(2, _LOOKS // 10)
+        if len(looks) <= window or self.step_done < self.config.total_steps // 2:
+            return False
+        before, now = looks[-1 - window]["energy"], looks[-1]["energy"]
+        return before - now < _PLATEAU * now
+
+    def _bound_estimate(self) -> float:
+        """Where the energy is heading: Aitken's extrapolation of the last looks."""
+        looks = [entry["energy"] for entry in self._looks()]
+        if len(looks) < 3:
+            return min(looks)
+        a, b, c = looks[-3:]
+        bend = (c - b) - (b - a)
+        if bend <= 0 or c >= b:
+            return min(looks)
+        return max(0.5 * c, min(c, c - (c - b) ** 2 / bend))
+
+    def _progress(self, loss: float, seconds: float, steps: int) -> Progress:
+        last = self._looks()[-1]
+        rate = steps / seconds if seconds > 0 and steps else 0.0
+        left = self.config.total_steps - self.step_done
+        return Progress(
+            step=self.step_done,
+            steps=self.config.total_steps,
+            loss=loss,
+            energy=last["energy"],
+            bound_estimate=self._bound_estimate(),
+            effective_rank=last["effective_rank"],
+            orthonormality=last["orthonormality"],
+            rate=rate,
+            seconds=seconds,
+            remaining_seconds=left / rate if rate else math.nan,
+            snapshot=lambda: self._basis(everything=False),
+        )
+
+    def _basis(self, *, everything: bool) -> HandleBasis:
+        return self.problem.basis(self.network, self.config.handles, everything=everything)
+
+    # -- going back, and going on later ---------------------------------------------------------------------
+
+    def state(self) -> Checkpoint:
+        """Everything a later run needs to go on as if it had never stopped."""
+        return Checkpoint.of(
+            self.network, self.optimizer, self.generator, self.step_done, self.history, self.config
+        )
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        self.step_done = checkpoint.restore(self.network, self.optimizer, self.generator, self.config)
+        self.history = [dict(entry) for entry in checkpoint.history]
+
+
+__all__ = ["Progress", "TrainConfig", "train"]

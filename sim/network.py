@@ -1,0 +1,169 @@
+"""The ELU network whose features span the handles' weights, and its exact spatial gradient.
+
+Values and the three tangents by x, y, z travel together (forward mode): one matrix product a layer, no finite
+differences. Source of the architecture: Modi et al. 2024, sec. 4.2 (an ELU network of the rest position).
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+from sim.errors import BasisError
+from sim.fields import register_field, require
+
+Tensor = torch.Tensor
+
+
+class EluNetwork(nn.Module):
+    """A network of normalised rest positions, (n, 3) -> (n, outputs).
+
+    Args:
+        layers: hidden layers, each followed by an ELU. width: of each. outputs: of a last, linear layer; None
+            leaves it away, and the last hidden layer's features are the outputs.
+        gain: multiplies the input, so that weights of unit size already bend within the body.
+        generator: seeded; the only source of randomness of the initial weights.
+    """
+
+    def __init__(
+        self, layers: int, width: int, *, gain: float, generator: torch.Generator, outputs: int | None = None
+    ) -> None:
+        super().__init__()
+        self.gain = gain
+        self.linear_output = outputs is not None
+        sizes = [3] + [width] * layers + ([outputs] if outputs is not None else [])
+        self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
+        for number, linear in enumerate(self.linears):
+            _orthogonal_(linear.weight, generator)
+            if number == 0:
+                # Each unit's kink plane passes through a random point of the body's box.
+                points = torch.rand(width, 3, generator=generator) - 0.5
+                linear.bias.data = -(linear.weight.data * gain * points).sum(1)
+            else:
+                linear.bias.data = 0.1 * torch.randn(width, generator=generator)
+
+    def value_and_gradient(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Outputs (n, K) and their gradient by the normalised position (n, K, 3)."""
+        weights = [linear.weight for linear in self.linears]
+        biases = [linear.bias for linear in self.linears]
+        values, tangents = _forward_mode(points * self.gain, self.gain, weights, biases, self.linear_output)
+        return values[-1], tangents[-1].permute(1, 2, 0)
+
+
+class NetworkField:
+    """A trained network as a field of weight functions; holds copies, never changes.
+
+    Its K outputs are the features of all hidden layers side by side: the earlier ones cost nothing more, and the
+    space they add makes better handles. A network with a linear output layer gives that layer's outputs alone.
+
+    Args:
+        network: is copied. centre: origin of the normalised coordinates [m], (3,). scale: their unit [m].
+    """
+
+    kind = "network"
+
+    def __init__(self, network: EluNetwork, centre: Tensor, scale: float) -> None:
+        self._gain = network.gain
+        self._linear_output = network.linear_output
+        self._weights = [linear.weight.detach().clone() for linear in network.linears]
+        self._biases = [linear.bias.detach().clone() for linear in network.linears]
+        self._centre = centre.detach().clone()
+        self._scale = float(scale)
+
+    @property
+    def outputs(self) -> int:
+        if self._linear_output:
+            return len(self._biases[-1])
+        return sum(len(bias) for bias in self._biases)
+
+    def value(self, points: Tensor) -> Tensor:
+        x = (points - self._centre) * (self._gain / self._scale)
+        layers = []
+        for number, (weight, bias) in enumerate(zip(self._weights, self._biases, strict=True)):
+            x = torch.addmm(bias, x, weight.T)
+            if not (self._linear_output and number == len(self._weights) - 1):
+                x = nn.functional.elu(x)
+            layers.append(x)
+        return x if self._linear_output else torch.cat(layers, dim=1)
+
+    def value_and_gradient(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        gain = self._gain / self._scale
+        values, tangents = _forward_mode(
+            (points - self._centre) * gain, gain, self._weights, self._biases, self._linear_output
+        )
+        if self._linear_output:
+            return values[-1], tangents[-1].permute(1, 2, 0)
+        return torch.cat(values, dim=1), torch.cat(tangents, dim=2).permute(1, 2, 0)
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> NetworkField:
+        copy = object.__new__(NetworkField)
+        copy._gain, copy._scale, copy._linear_output = self._gain, self._scale, self._linear_output
+        copy._weights = [t.to(device, dtype) for t in self._weights]
+        copy._biases = [t.to(device, dtype) for t in self._biases]
+        copy._centre = self._centre.to(device, dtype)
+        return copy
+
+    def tensors(self) -> dict[str, Tensor]:
+        named = {f"weight{i}": t for i, t in enumerate(self._weights)}
+        named |= {f"bias{i}": t for i, t in enumerate(self._biases)}
+        return named | {"centre": self._centre}
+
+    def settings(self) -> dict:
+        return {
+            "layers": len(self._weights),
+            "gain": self._gain,
+            "scale": self._scale,
+            "linear_output": self._linear_output,
+        }
+
+    @staticmethod
+    def build(tensors: dict[str, Tensor], settings: dict) -> NetworkField:
+        layers, gain, scale = settings["layers"], float(settings["gain"]), float(settings["scale"])
+        if not isinstance(layers, int) or not 1 <= layers <= 64:
+            raise BasisError(f"a network of {layers!r} layers is not possible")
+        if not (math.isfinite(gain) and math.isfinite(scale) and scale > 0):
+            raise BasisError("the network's scale is not a positive number")
+        field = object.__new__(NetworkField)
+        field._gain, field._scale, field._linear_output = gain, scale, bool(settings["linear_output"])
+        field._centre = require(tensors, "centre", (3,))
+        field._weights, field._biases, size = [], [], 3
+        for i in range(layers):
+            field._weights.append(require(tensors, f"weight{i}", (None, size)))
+            size = len(field._weights[-1])
+            field._biases.append(require(tensors, f"bias{i}", (size,)))
+        return field
+
+
+def _forward_mode(
+    x: Tensor, gain: float, weights: list[Tensor], biases: list[Tensor], linear_output: bool
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Values (n, K) and tangents (3, n, K) of every layer for inputs `x`, whose derivative is `gain`."""
+    values, tangents = [], []
+    tangent = None
+    for number, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+        value = torch.addmm(bias, x, weight.T)
+        # The first layer's tangents are the same everywhere: no product over the points.
+        tangent = (weight.T * gain)[:, None, :] if tangent is None else tangent @ weight.T
+        if linear_output and number == len(weights) - 1:
+            x = value
+            tangent = tangent.expand(3, *value.shape)
+        else:
+            tangent = tangent * torch.exp(value.clamp_max(0))
+            x = nn.functional.elu(value)
+        values.append(x)
+        tangents.append(tangent)
+    return values, tangents
+
+
+def _orthogonal_(weight: Tensor, generator: torch.Generator) -> None:
+    rows, columns = weight.shape
+    random = torch.randn(max(rows, columns), min(rows, columns), generator=generator, dtype=torch.float64)
+    q, r = torch.linalg.qr(random)
+    q = q * torch.sign(r.diagonal())
+    weight.data.copy_(q if rows >= columns else q.T)
+
+
+register_field(NetworkField.kind, NetworkField.build)
