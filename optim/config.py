@@ -61,7 +61,7 @@ class TrainConfig:
     """Largest gradient norm, of all parameters together."""
 
     stop_early: bool = True
-    """Stop when the last tenth of the steps has gained less than 0.01 %: what is left of a falling learning
+    """Stop when the last fifth of the steps has gained less than 0.01 %: what is left of a falling learning
     rate gains less than that again, far under what a handle more or less would."""
 
     def __post_init__(self) -> None:

@@ -1,40 +1,54 @@
-"""The NS optimizer: Adam's step, then every matrix made orthogonal by Newton-Schulz.
+"""The NS optimizer: Adam's step, then every matrix made nearly orthogonal by Newton-Schulz.
 
-Algorithm 2 of the NS design note. What it asks of the weights' outputs (orthonormal handles) it cannot give by
-itself; `optim/head.py` does that. What it does give is weight matrices that neither grow nor collapse.
+Algorithm 2 of the NS design note. What the note hopes of it (orthonormal handles) orthogonal weights cannot give;
+`optim/head.py` does that. What they do give is a network that neither grows nor collapses.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal
 
 import torch
 
 from optim.distributed import Workers
-from optim.newton_schulz import SEED_COEFFICIENTS, modified_newton_schulz, polar_factor
+from optim.newton_schulz import SEED_COEFFICIENTS, Coefficients, modified_newton_schulz, polar_factor
 from sim.errors import TrainingError
 
 Tensor = torch.Tensor
 
 
 class NS(torch.optim.Optimizer):
-    """Adam with bias correction, then `p <- NewtonSchulz_K(p)` for every matrix.
+    """Adam with bias correction, then `p <- NS_K(p)` for every 2D parameter.
 
-    State a parameter: the step count and two moments, as in section 3.1 of the note.
+    `g <- clip(g); m <- b1 m + (1 - b1) g; v <- b2 v + (1 - b2) g^2;
+    p <- p - lr (m / (1 - b1^t)) / sqrt(v / (1 - b2^t) + eps)`, and for matrices `p <- NS_K(p)` (Algorithm 1).
+
+    State a parameter: step count and two moments (section 3.1 of the note); a float32 master where stated below.
+    Entries of a gradient that are not finite count as zero: one bad batch costs a step, not the moments. On a GPU
+    `step` never waits for the device, so it can be captured in a CUDA graph (with `lr` a tensor where a schedule
+    must still reach it).
 
     Args:
-        params: parameters or groups. A group may set `orthogonalize=False` to be left to Adam alone.
-        lr: alpha. betas: of the two moments. eps: under the root, as the note writes it.
-        steps: K, Newton-Schulz iterations; 0 leaves matrices to Adam.
-        clip: largest gradient norm. clip_scope: `"global"` clips all gradients together; `"parameter"` each by
-            itself, which is how the note's pseudo-code reads, its clip standing inside the loop.
-        dtype: of the iteration. In a lower precision than the parameters', steps vanish in the rounding: at lr
-            1e-4 most entries of a bfloat16 result do not move. So with `masters=True` the steps add up in an
-            unrounded copy of the matrix, and the parameter is Newton-Schulz of that copy; `masters=False` is
-            the note's text.
-        retraction: `"seed"` is Algorithm 1 (singular values in its band, not 1); `"polar"` goes to exactly 1.
+        params: parameters or groups. A group may set any of the settings but `clip`, `clip_scope` and `workers`;
+            `orthogonalize=False` leaves its matrices to Adam alone.
+        lr: alpha; a number or a tensor of one element. betas: of the two moments.
+        eps: under the root, as the note writes it: 1e-16 here is 1e-8 beside the root.
+        steps: K; 0 leaves matrices to Adam. coefficients: a, b, c.
+        clip: largest gradient norm, None for no limit. clip_scope: `"global"` clips all gradients together, which
+            keeps their direction; `"parameter"` each by itself, as the note's pseudo-code reads, its clip standing
+            inside the loop over parameters.
+        dtype: of the iteration; float32 costs what bfloat16 costs on matrices of this size (tests/bench/ns_step.py)
+            and trains better. The note's is bfloat16.
+        masters: Rounding a matrix to bfloat16 swallows every step under 0.4 % of an entry: at lr 1e-4 most. With
+            masters, where the iteration or the parameter is narrower than float32, Adam's steps add up in a float32
+            copy that is itself projected in float32, and the parameter is Algorithm 1, in `dtype`, of that copy
+            before it was projected. `masters=False` is the note's text: rounded each step.
+            (Measured, energy above the bound after 200 steps at lr 1e-3 on the beam, two seeds: see docs/training.md.)
+        retraction: `"seed"` is Algorithm 1 (singular values in its band, not 1); `"polar"` the exact polar factor,
+            in float32 or better, whatever `dtype` says.
+        workers: the processes that share the projections (section 3.2), each holding the same parameters.
 
     Raises:
         TrainingError: settings out of range; sparse or complex gradients.
@@ -42,12 +56,13 @@ class NS(torch.optim.Optimizer):
 
     def __init__(
         self,
-        params: Iterable,
-        lr: float = 5e-3,
+        params: Iterable[Any],
+        lr: float | Tensor = 5e-3,
         *,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-16,
         steps: int = 6,
+        coefficients: Coefficients = SEED_COEFFICIENTS,
         clip: float | None = 1.0,
         clip_scope: Literal["global", "parameter"] = "global",
         dtype: torch.dtype = torch.float32,
@@ -56,20 +71,18 @@ class NS(torch.optim.Optimizer):
         orthogonalize: bool = True,
         workers: Workers | None = None,
     ) -> None:
+        if clip_scope not in ("global", "parameter"):
+            raise TrainingError(f'clip_scope is "global" or "parameter", not {clip_scope!r}.')
+        if clip is not None and not clip > 0:
+            raise TrainingError(f"clip must be over 0 (None for no limit), not {clip}.")
+        self._clip, self._clip_scope = clip, clip_scope
         self._workers = workers or Workers()
-        if not (lr >= 0 and eps >= 0 and steps >= 0 and all(0 <= beta < 1 for beta in betas)):
-            raise TrainingError(
-                f"NS needs lr, eps, steps >= 0 and betas in [0, 1): {lr}, {eps}, {steps}, {betas}."
-            )
-        if clip_scope not in ("global", "parameter") or retraction not in ("seed", "polar"):
-            raise TrainingError(f"Unknown clip_scope {clip_scope!r} or retraction {retraction!r}.")
         defaults = {
             "lr": lr,
-            "betas": betas,
+            "betas": tuple(betas),
             "eps": eps,
             "steps": steps,
-            "clip": clip,
-            "clip_scope": clip_scope,
+            "coefficients": tuple(coefficients),
             "dtype": dtype,
             "masters": masters,
             "retraction": retraction,
@@ -77,89 +90,114 @@ class NS(torch.optim.Optimizer):
         }
         super().__init__(params, defaults)
 
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """As torch's; raises TrainingError for settings out of range."""
+        super().add_param_group(param_group)
+        group = self.param_groups[-1]
+        lr, eps, steps, betas = (group[name] for name in ("lr", "eps", "steps", "betas"))
+        if not (lr >= 0 and eps >= 0 and steps >= 0 and all(0 <= beta < 1 for beta in betas)):
+            raise TrainingError(f"NS needs lr, eps, steps >= 0 and betas in [0, 1): {lr}, {eps}, {steps}, {betas}.")
+        if group["retraction"] not in ("seed", "polar"):
+            raise TrainingError(f'retraction is "seed" or "polar", not {group["retraction"]!r}.')
+        for p in group["params"]:
+            if not p.is_floating_point():
+                raise TrainingError(f"NS moves real parameters only: Newton-Schulz is for real matrices, not {p.dtype}.")
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """As torch's, but state keeps its own precision (float32 moments of a bfloat16 parameter)."""
+        super().load_state_dict(state_dict)
+        numbers = (n for group in state_dict["param_groups"] for n in group["params"])
+        params = (p for group in self.param_groups for p in group["params"])
+        for number, p in zip(numbers, params, strict=True):
+            for name, value in state_dict["state"].get(number, {}).items():
+                self.state[p][name] = torch.as_tensor(value).to(p.device, copy=True)
+
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
-        """One step of Algorithm 2; no host synchronisation, so it can be captured in a CUDA graph."""
+        """One step of Algorithm 2. Parameters without a gradient stay as they are."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for group in self.param_groups:
-            params = [p for p in group["params"] if p.grad is not None]
-            if params:
-                self._adam(params, _clipped([_checked(p) for p in params], group), group)
-                self._orthogonalize(params, group)
+        moving = [[p for p in group["params"] if p.grad is not None] for group in self.param_groups]
+        params = [p for members in moving for p in members]
+        if not params:
+            return loss
+        gradients = dict(zip(params, self._clipped([_usable_gradient(p) for p in params]), strict=True))
+        for group, members in zip(self.param_groups, moving, strict=True):
+            self._adam(members, [gradients[p] for p in members], group)
+        self._orthogonalize([(p, g) for g, members in zip(self.param_groups, moving, strict=True) for p in members])
         return loss
 
-    def _adam(self, params: list[Tensor], gradients: list[Tensor], group: dict) -> None:
-        for p in params:
-            state = self.state[p]
-            if not state:
-                state["step"] = torch.zeros((), dtype=torch.float64, device=p.device)
-                state["exp_avg"] = torch.zeros_like(p)
-                state["exp_avg_sq"] = torch.zeros_like(p)
-                if p.ndim == 2 and group["orthogonalize"] and group["masters"] and _loses(group, p):
-                    state["master"] = p.clone()
-        states = [self.state[p] for p in params]
-        counts = [s["step"] for s in states]
+    def _clipped(self, gradients: list[Tensor]) -> list[Tensor]:
+        if self._clip is None:
+            return gradients
+        norms = torch._foreach_norm(gradients)
+        if self._clip_scope == "global":
+            device = norms[0].device
+            norms = [torch.linalg.vector_norm(torch.stack([norm.to(device).float() for norm in norms]))]
+            norms = norms * len(gradients)
+        return torch._foreach_mul(gradients, [(self._clip / (norm + 1e-6)).clamp(max=1.0) for norm in norms])
+
+    def _adam(self, params: list[Tensor], gradients: list[Tensor], group: Mapping[str, Any]) -> None:
+        if not params:
+            return
+        states = [self._state(p, group) for p in params]
         m, v = [s["exp_avg"] for s in states], [s["exp_avg_sq"] for s in states]
+        counts = [s["step"] for s in states]
         beta1, beta2 = group["betas"]
         torch._foreach_add_(counts, 1.0)
         torch._foreach_lerp_(m, gradients, 1 - beta1)
         torch._foreach_mul_(v, beta2)
         torch._foreach_addcmul_(v, gradients, gradients, 1 - beta2)
-        # All parameters of a group step together, so one count speaks for all.
-        t = counts[0]
-        root = torch._foreach_div(v, (1 - beta2**t).to(v[0].dtype))
-        torch._foreach_add_(root, group["eps"])
-        torch._foreach_sqrt_(root)
-        update = torch._foreach_div(m, root)
-        torch._foreach_mul_(update, (-group["lr"] / (1 - beta1**t)).to(m[0].dtype))
-        torch._foreach_add_([s.get("master", p) for s, p in zip(states, params, strict=True)], update)
+        sizes, corrections = _step_sizes(counts, group["lr"], beta1, beta2)
+        denominators = torch._foreach_div(v, corrections)
+        torch._foreach_add_(denominators, group["eps"])
+        torch._foreach_sqrt_(denominators)
+        torch._foreach_reciprocal_(denominators)
+        torch._foreach_mul_(denominators, m)
+        torch._foreach_mul_(denominators, sizes)
+        targets = [s.get("master", p) for s, p in zip(states, params, strict=True)]
+        torch._foreach_sub_(targets, denominators)
+        narrow = [(p, target) for p, target in zip(params, targets, strict=True) if target is not p]
+        for p, target in narrow:
+            p.copy_(target)
 
-    def _orthogonalize(self, params: list[Tensor], group: dict) -> None:
-        """The second loop of Algorithm 2; equal shapes in one batch, shared out over the processes."""
-        if not group["orthogonalize"] or not group["steps"]:
-            return
-        matrices = [p for p in params if p.ndim == 2]
+    def _state(self, p: Tensor, group: Mapping[str, Any]) -> dict[str, Tensor]:
+        state = self.state[p]
+        if not state:
+            wide = torch.promote_types(p.dtype, torch.float32)
+            state["step"] = torch.zeros((), dtype=torch.float64, device=p.device)
+            state["exp_avg"] = torch.zeros_like(p, dtype=wide)
+            state["exp_avg_sq"] = torch.zeros_like(p, dtype=wide)
+            narrow = p.dtype != wide or (_projected(p, group) and _narrower(group["dtype"], wide))
+            if group["masters"] and narrow:
+                state["master"] = p.detach().to(wide, copy=True)
+        return state
+
+    def _orthogonalize(self, matrices: list[tuple[Tensor, Mapping[str, Any]]]) -> None:
+        """The second loop of Algorithm 2: shared out over the processes, equal shapes in one batch."""
+        matrices = [(p, group) for p, group in matrices if _projected(p, group)]
+        sources = [self.state[p].get("master", p) for p, _ in matrices]
 
         def project(numbers: list[int]) -> list[Tensor]:
             batches: dict[tuple, list[int]] = defaultdict(list)
             for i in numbers:
-                batches[matrices[i].shape, matrices[i].dtype, matrices[i].device].append(i)
+                batches[id(matrices[i][1]), sources[i].shape, sources[i].dtype, sources[i].device].append(i)
             results: dict[int, Tensor] = {}
             for batch in batches.values():
-                sources = [self.state[matrices[i]].get("master", matrices[i]) for i in batch]
-                results |= zip(batch, self._retract(torch.stack(sources), group), strict=True)
+                new = _retracted(torch.stack([sources[i] for i in batch]), matrices[batch[0]][1])
+                results |= zip(batch, new.unbind(), strict=True)
             return [results[i] for i in numbers]
 
-        costs = [min(p.shape) ** 2 * (2 * max(p.shape) + min(p.shape)) for p in matrices]
-        for p, new in zip(matrices, self._workers.share(matrices, project, costs), strict=True):
-            p.copy_(new)
-
-    def _retract(self, matrices: Tensor, group: dict) -> Tensor:
-        if group["retraction"] == "polar":
-            return polar_factor(matrices)
-        return modified_newton_schulz(
-            matrices, group["steps"], dtype=group["dtype"], coefficients=SEED_COEFFICIENTS
-        )
+        costs = [newton_schulz_cost(p, group["steps"]) for p, group in matrices]
+        for (p, _), source, new in zip(
+            matrices, sources, self._workers.share(sources, project, costs), strict=True
+        ):
+            source.copy_(new)
 
 
-def _loses(group: dict, p: Tensor) -> bool:
-    return group["retraction"] == "seed" and torch.finfo(group["dtype"]).eps > torch.finfo(p.dtype).eps
-
-
-def _checked(p: Tensor) -> Tensor:
-    if p.grad.is_sparse or p.grad.is_complex():
-        raise TrainingError("NS works on dense, real gradients only.")
-    return p.grad
-
-
-def _clipped(gradients: list[Tensor], group: dict) -> list[Tensor]:
-    if group["clip"] is None:
-        return gradients
-    norms = torch._foreach_norm(gradients)
-    if group["clip_scope"] == "global":
-        norms = [torch.linalg.vector_norm(torch.stack(norms))] * len(gradients)
-    factors = [(group["clip"] / (norm + 1e-6)).clamp(max=1.0) for norm in norms]
-    return torch._foreach_mul(gradients, factors)
+def newton_schulz_cost(matrix: Tensor, steps: int) -> float:
+    """Multiplications of `steps` iterations: `A = X X^T`, `A A` and `B X` on the matrix's smaller side."""
+    short, long = sorted(matrix.shape)
+    return float(steps * short * short * (2 * long + short))

@@ -13,11 +13,12 @@ from sim.basis import HandleBasis
 from sim.errors import TrainingError
 from sim.material import Material
 from sim.network import EluNetwork, NetworkField
+from sim.orthonormal import varimax
 from sim.shape import Shape
 
 Tensor = torch.Tensor
 
-_SNAPSHOT_SAMPLES = 2048  # a look in between need not use every sample
+_SNAPSHOT_SAMPLES = 1024  # handles to play with meanwhile must be there at once
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ class Problem:
         """Handles from the network as it is now: one Rayleigh-Ritz solve over the features of all layers.
 
         Args:
-            everything: use all samples and make the localised copy, as at the end; else be quick.
+            everything: use all samples, as at the end; else few, to be quick: the handles are then orthonormal
+                over those only.
         """
         field = NetworkField(network, self.centre, self.scale).to(torch.device("cpu"), torch.float64)
         count = len(self.points)
@@ -106,7 +108,14 @@ class Problem:
         mix[0, 0] = 1
         mix[1:, 1:] = C
         mix[0, 1:] = -(mass @ values) @ C
-        return HandleBasis(field, mix).orthonormalized(self.shape, self.material)
+        if everything:
+            return HandleBasis(field, mix).orthonormalized(self.shape, self.material)
+        weights = torch.cat(
+            [torch.ones(len(index), 1, dtype=torch.float64), (values - mass @ values) @ C], dim=1
+        )
+        localizer = varimax(weights, mass)
+        peaks = samples[(weights @ localizer).argmax(0)]
+        return HandleBasis(field, mix, localizer=localizer, handle_points=peaks)
 
 
 def initial_network(config: TrainConfig, generator: torch.Generator, device: torch.device) -> EluNetwork:

@@ -30,7 +30,7 @@ from sim.shape import Shape
 
 _LOOKS = 20  # evaluations over a run, on samples kept for that
 _LOOK_SAMPLES = 2048
-_PLATEAU = 1e-4  # relative gain over a tenth of the run under which it stops
+_PLATEAU = 1e-4  # relative gain over a fifth of the run under which it stops
 _ROLLBACKS = 5  # divergences after which training gives up
 
 
@@ -265,11 +265,12 @@ class _Run:
         if not self.config.stop_early or self.config.head == "none":
             return False
         looks = self._looks()
-        window = max(2, _LOOKS // 10)
-        if len(looks) <= window or self.step_done < self.config.total_steps // 2:
+        window = _LOOKS // 5
+        if len(looks) <= window:
             return False
-        before, now = looks[-1 - window]["energy"], looks[-1]["energy"]
-        return before - now < _PLATEAU * now
+        # Looks differ by chance, too; the best of several does not.
+        energies = [entry["energy"] for entry in looks]
+        return min(energies[:-window]) - min(energies[-window:]) < _PLATEAU * energies[-1]
 
     def _bound_estimate(self) -> float:
         """Where the energy is heading: Aitken's extrapolation of the last looks."""

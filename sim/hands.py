@@ -113,11 +113,8 @@ class Grab:
         self.body = body
         self._release = release
         self._strength = strength
-        rest = body.shape.vertices if len(body.shape.vertices) else body.shape.samples
-        if len(body.shape.vertices):
-            now = body.positions().cpu().double().numpy()
-        else:
-            now = body.deform(rest).cpu().numpy()
+        rest = body.shape.vertices
+        now = body.positions().cpu().double().numpy()
         rest = rest.numpy()
         tree = cKDTree(now)
         held = tree.query_ball_point(point, radius) or [int(tree.query(point)[1])]
