@@ -60,11 +60,11 @@ def modified_newton_schulz(
     tall = X.shape[-2] > X.shape[-1]
     if tall:
         X = X.mT
-    # The note divides by the norm once X is no longer finite; here just before a quintic step could overflow.
-    limit = torch.finfo(dtype).max ** (1 / 6)
-    for _ in range(steps):
-        norm = torch.linalg.vector_norm(X, dim=(-2, -1), keepdim=True)
-        X = X * torch.where(norm < limit, 1.0, 1 / norm)
+    for may_overflow in _overflow_risk(steps, (a, b, c), X.shape[-2], dtype):
+        if may_overflow:
+            # The note divides by the norm once X is no longer finite, which is too late; here before.
+            norm = torch.linalg.vector_norm(X, dim=(-2, -1), keepdim=True)
+            X = X * torch.where(norm < _largest_norm(dtype), 1.0, 1 / norm)
         X = _quintic(X, a, b, c)
     if tall:
         X = X.mT
@@ -162,6 +162,32 @@ def _minimax_quintic(low: float, high: float) -> Coefficients:
             break
         inner = moved
     return float(a), float(b), float(c)
+
+
+@lru_cache(maxsize=64)
+def _overflow_risk(
+    steps: int, coefficients: Coefficients, short: int, dtype: torch.dtype
+) -> tuple[bool, ...]:
+    """Before which steps a matrix of Frobenius norm 1 and `short` singular values may have grown too large.
+
+    Bounds singular values by the largest |a s + b s^3 + c s^5| up to the bound of the step before: with the seed's
+    coefficients 1.203 for ever, so that the iteration needs no look at its values.
+    """
+    a, b, c = coefficients
+    bound, risks = 1.0, []
+    for _ in range(steps):
+        risks.append(bound * math.sqrt(short) >= _largest_norm(dtype))
+        if risks[-1]:
+            bound = _largest_norm(dtype)
+        turns = np.roots([5 * c, 3 * b, a]) if c or b else np.zeros(0)
+        squares = [x.real for x in turns if abs(x.imag) < 1e-9 and 0 < x.real < bound**2]
+        bound = max(abs(a * s + b * s**3 + c * s**5) for s in (bound, *np.sqrt(squares)))
+    return tuple(risks)
+
+
+def _largest_norm(dtype: torch.dtype) -> float:
+    """Frobenius norm from which a quintic step could overflow."""
+    return torch.finfo(dtype).max ** (1 / 6)
 
 
 def _quintic(X: Tensor, a: float, b: float, c: float) -> Tensor:

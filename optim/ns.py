@@ -6,6 +6,7 @@ Algorithm 2 of the NS design note. What the note hopes of it (orthonormal handle
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
@@ -41,11 +42,11 @@ class NS(torch.optim.Optimizer):
             inside the loop over parameters.
         dtype: of the iteration; float32 costs what bfloat16 costs on matrices of this size (tests/bench/ns_step.py)
             and trains better. The note's is bfloat16.
-        masters: Rounding a matrix to bfloat16 swallows every step under 0.4 % of an entry: at lr 1e-4 most. With
-            masters, where the iteration or the parameter is narrower than float32, Adam's steps add up in a float32
-            copy that is itself projected in float32, and the parameter is Algorithm 1, in `dtype`, of that copy
-            before it was projected. `masters=False` is the note's text: rounded each step.
-            (Measured, energy above the bound after 200 steps at lr 1e-3 on the beam, two seeds: see docs/training.md.)
+        masters: rounding a matrix to bfloat16 swallows every step under 0.4 % of an entry: at lr 1e-4 most. With
+            masters, wherever the parameter or the iteration is narrower than float32, Adam's steps add up in a
+            float32 copy, which is itself projected, in float32; the parameter is that copy rounded. Of the
+            readings tried (a copy never projected, the rounding error carried over, this one) only this one trained
+            as well as float32 throughout, the others no better than `masters=False`, which is the note's text.
         retraction: `"seed"` is Algorithm 1 (singular values in its band, not 1); `"polar"` the exact polar factor,
             in float32 or better, whatever `dtype` says.
         workers: the processes that share the projections (section 3.2), each holding the same parameters.
@@ -96,12 +97,16 @@ class NS(torch.optim.Optimizer):
         group = self.param_groups[-1]
         lr, eps, steps, betas = (group[name] for name in ("lr", "eps", "steps", "betas"))
         if not (lr >= 0 and eps >= 0 and steps >= 0 and all(0 <= beta < 1 for beta in betas)):
-            raise TrainingError(f"NS needs lr, eps, steps >= 0 and betas in [0, 1): {lr}, {eps}, {steps}, {betas}.")
+            raise TrainingError(
+                f"NS needs lr, eps, steps >= 0 and betas in [0, 1): {lr}, {eps}, {steps}, {betas}."
+            )
         if group["retraction"] not in ("seed", "polar"):
             raise TrainingError(f'retraction is "seed" or "polar", not {group["retraction"]!r}.')
         for p in group["params"]:
             if not p.is_floating_point():
-                raise TrainingError(f"NS moves real parameters only: Newton-Schulz is for real matrices, not {p.dtype}.")
+                raise TrainingError(
+                    f"NS moves real parameters only: Newton-Schulz is for real matrices, not {p.dtype}."
+                )
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """As torch's, but state keeps its own precision (float32 moments of a bfloat16 parameter)."""
@@ -126,17 +131,25 @@ class NS(torch.optim.Optimizer):
         gradients = dict(zip(params, self._clipped([_usable_gradient(p) for p in params]), strict=True))
         for group, members in zip(self.param_groups, moving, strict=True):
             self._adam(members, [gradients[p] for p in members], group)
-        self._orthogonalize([(p, g) for g, members in zip(self.param_groups, moving, strict=True) for p in members])
+        self._orthogonalize(
+            [(p, g) for g, members in zip(self.param_groups, moving, strict=True) for p in members]
+        )
         return loss
 
     def _clipped(self, gradients: list[Tensor]) -> list[Tensor]:
+        norms = torch._foreach_norm(gradients)
+        total = torch.linalg.vector_norm(torch.stack([norm.to(norms[0]) for norm in norms]))
+        # Reading the norm costs nothing on the CPU; on a GPU it would wait, so there all entries are cleaned.
+        if total.device.type != "cpu" or not math.isfinite(total.item()):
+            gradients = [torch.nan_to_num(g, nan=0.0, posinf=0.0, neginf=0.0) for g in gradients]
+            norms = torch._foreach_norm(gradients)
+            total = torch.linalg.vector_norm(torch.stack([norm.to(norms[0]) for norm in norms]))
         if self._clip is None:
             return gradients
-        norms = torch._foreach_norm(gradients)
+        if self._clip_scope == "global" and all(g.device == total.device for g in gradients):
+            return torch._foreach_mul(gradients, (self._clip / (total + 1e-6)).clamp(max=1.0))
         if self._clip_scope == "global":
-            device = norms[0].device
-            norms = [torch.linalg.vector_norm(torch.stack([norm.to(device).float() for norm in norms]))]
-            norms = norms * len(gradients)
+            norms = [total.to(norm) for norm in norms]
         return torch._foreach_mul(gradients, [(self._clip / (norm + 1e-6)).clamp(max=1.0) for norm in norms])
 
     def _adam(self, params: list[Tensor], gradients: list[Tensor], group: Mapping[str, Any]) -> None:
@@ -159,9 +172,9 @@ class NS(torch.optim.Optimizer):
         torch._foreach_mul_(denominators, sizes)
         targets = [s.get("master", p) for s, p in zip(states, params, strict=True)]
         torch._foreach_sub_(targets, denominators)
-        narrow = [(p, target) for p, target in zip(params, targets, strict=True) if target is not p]
-        for p, target in narrow:
-            p.copy_(target)
+        for p, target in zip(params, targets, strict=True):
+            if target is not p and not _projected(p, group):
+                p.copy_(target)
 
     def _state(self, p: Tensor, group: Mapping[str, Any]) -> dict[str, Tensor]:
         state = self.state[p]
@@ -170,7 +183,7 @@ class NS(torch.optim.Optimizer):
             state["step"] = torch.zeros((), dtype=torch.float64, device=p.device)
             state["exp_avg"] = torch.zeros_like(p, dtype=wide)
             state["exp_avg_sq"] = torch.zeros_like(p, dtype=wide)
-            narrow = p.dtype != wide or (_projected(p, group) and _narrower(group["dtype"], wide))
+            narrow = p.dtype != wide or (_projected(p, group) and torch.finfo(group["dtype"]).bits < 32)
             if group["masters"] and narrow:
                 state["master"] = p.detach().to(wide, copy=True)
         return state
@@ -191,13 +204,43 @@ class NS(torch.optim.Optimizer):
             return [results[i] for i in numbers]
 
         costs = [newton_schulz_cost(p, group["steps"]) for p, group in matrices]
-        for (p, _), source, new in zip(
-            matrices, sources, self._workers.share(sources, project, costs), strict=True
-        ):
+        projected = self._workers.share(sources, project, costs)
+        for (p, group), source, new in zip(matrices, sources, projected, strict=True):
             source.copy_(new)
+            if source is not p:
+                p.copy_(new.to(group["dtype"]))
 
 
 def newton_schulz_cost(matrix: Tensor, steps: int) -> float:
     """Multiplications of `steps` iterations: `A = X X^T`, `A A` and `B X` on the matrix's smaller side."""
     short, long = sorted(matrix.shape)
     return float(steps * short * short * (2 * long + short))
+
+
+def _retracted(matrices: Tensor, group: Mapping[str, Any]) -> Tensor:
+    if group["retraction"] == "polar":
+        return polar_factor(matrices.to(torch.promote_types(matrices.dtype, torch.float32)))
+    # A master stands in place of the narrower parameter: rounding it again would make it pointless.
+    dtype = torch.promote_types(group["dtype"], torch.float32) if group["masters"] else group["dtype"]
+    return modified_newton_schulz(matrices, group["steps"], dtype=dtype, coefficients=group["coefficients"])
+
+
+def _projected(p: Tensor, group: Mapping[str, Any]) -> bool:
+    return group["orthogonalize"] and group["steps"] > 0 and p.ndim == 2
+
+
+def _usable_gradient(p: Tensor) -> Tensor:
+    gradient = p.grad
+    if gradient.is_sparse:
+        raise TrainingError(
+            "NS needs dense gradients: a sparse one moves some rows, but Newton-Schulz changes all of a matrix."
+        )
+    return gradient.to(torch.promote_types(p.dtype, torch.float32))
+
+
+def _step_sizes(counts: list[Tensor], lr: float | Tensor, beta1: float, beta2: float) -> tuple[list, list]:
+    """`lr / (1 - b1^t)` and `1 - b2^t` for each parameter: numbers on the CPU, tensors where reading one would wait."""
+    if counts[0].device.type == "cpu":
+        times = [count.item() for count in counts]
+        return [float(lr) / (1 - beta1**t) for t in times], [1 - beta2**t for t in times]
+    return [lr / (1 - beta1**t) for t in counts], [1 - beta2**t for t in counts]
