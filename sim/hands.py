@@ -15,7 +15,7 @@ from sim.forces import GrabForce, PinForce
 if TYPE_CHECKING:
     from sim.body import Body
 
-_HARD = 1000.0  # a hard pin's stiffness, in units of the body's own E L
+_HARD = 1e4  # a hard pin's stiffness, in units of the body's own E L
 _MOST_PINNED = 2000  # points a pin holds: more would not hold it better
 _PULL = 30.0  # a grab's stiffness, in units of the body's own at that place
 _GENTLE = 0.1  # [s]: over longer times than this the hand gives way to inertia

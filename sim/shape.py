@@ -138,7 +138,7 @@ class Shape:
         surface = samples if vertices is None else _points(vertices, "vertices")
         triangles = np.zeros((0, 3), dtype=np.int64)
         if faces is not None:
-            triangles = np.array(torch.as_tensor(faces).cpu(), dtype=np.int64).reshape(-1, 3)
+            triangles = torch.as_tensor(faces).cpu().long().numpy().copy().reshape(-1, 3)
             if len(triangles) and (triangles.min() < 0 or triangles.max() >= len(surface)):
                 raise ShapeError("A face refers to a vertex that is not there.")
         report = _describe(surface, triangles, float(volume), "as given", len(samples), ())
@@ -324,7 +324,7 @@ def _area(vertices: np.ndarray, faces: np.ndarray) -> float:
 
 
 def _points(points: torch.Tensor | np.ndarray, name: str) -> np.ndarray:
-    array = np.array(torch.as_tensor(points).detach().cpu(), dtype=np.float64)
+    array = torch.as_tensor(points).detach().cpu().double().numpy().copy()
     if array.ndim != 2 or array.shape[1] != 3 or not len(array):
         raise ShapeError(f"The {name} must have shape (N, 3) with N of at least 1, got {array.shape}.")
     if not np.isfinite(array).all():

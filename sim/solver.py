@@ -20,6 +20,7 @@ _LONGEST = 1.5  # largest change of F in a step's first trial: further, the quad
 _MEMORY = 6  # pairs kept by L-BFGS
 _PATIENCE = 8  # expected quasi-Newton iterations beyond which a new factor is cheaper
 _TRIALS = 16
+_REST = 1e-4  # of the tolerance: a body this near its equilibrium sleeps
 _NEWTON_RANK = 64  # up to this r a factor costs so little that plain Newton wins
 
 
@@ -86,7 +87,9 @@ def minimize(
     iteration = 0
     while True:
         residual = residual_scale * float(np.linalg.norm(gradient))
-        if residual <= tolerance or iteration >= max_iterations:
+        # At least one iteration: a start within the tolerance is still a step not taken, and a large body in slow
+        # motion would stand still. Only what is far below it is at rest.
+        if residual <= (tolerance if iteration else _REST * tolerance) or iteration >= max_iterations:
             break
         if factor is None:
             factor, filtered = factorize(potential, z, filtered)

@@ -163,7 +163,7 @@ class World:
 
         Args:
             where: rest positions [m], float64 (n, 3), to a mask (n,): which points to hold.
-            stiffness: of the whole region [N/m], or `"hard"`: 1000 times the body's own.
+            stiffness: of the whole region [N/m], or `"hard"`: 10,000 times the body's own.
 
         Raises:
             WorldError: nothing lies in the region, or the stiffness is not positive.
