@@ -13,6 +13,7 @@ from sim.contact import CoupledPotential, PlaneContacts, find_contacts
 from sim.solver import Factor, minimize
 from sim.stepper import BodyStepper, Hands
 
+_WEIGHT_ERROR = 0.01  # share of its weight by which forces on a body may be out of balance
 _HALVINGS = 4  # a failing step is tried in up to 2^4 parts
 
 
@@ -108,10 +109,14 @@ class Integrator:
             potential = CoupledPotential(parts, [s.body.space.rank for s in group], contacts)
             z = np.concatenate([s.body.position for s in group], axis=1)
         # Each body's residual counts in units of its own tolerance, so that small and light ones are not lost.
-        unit = max(timestep**2 / np.sqrt(s.body.mass * s.body.mass_scale) / s.body.size for s in group)
+        unit, allowed = max(
+            (timestep**2 / np.sqrt(s.body.mass * s.body.mass_scale) / allowed, allowed)
+            for s in group
+            for allowed in [self._allowed_error(s, timestep, gravity)]
+        )
         key = tuple(group)
         solution = minimize(
-            potential, z, residual_scale=unit, tolerance=self.tolerance, factor=self._factors.pop(key, None)
+            potential, z, residual_scale=unit, tolerance=1.0, factor=self._factors.pop(key, None)
         )
         if not (np.isfinite(solution.z).all() and np.isfinite(solution.energy)):
             return None
@@ -120,8 +125,15 @@ class Integrator:
         states = [solution.z] if potential is parts[0] else potential.split(solution.z)
         for stepper, state in zip(group, states, strict=True):
             stepper.accept(state, timestep)
-        size = max(s.body.size for s in group)
-        return GroupReport(solution.iterations, solution.residual * size, solution.converged)
+        return GroupReport(solution.iterations, solution.residual * allowed, solution.converged)
+
+    def _allowed_error(self, stepper: BodyStepper, timestep: float, gravity: np.ndarray) -> float:
+        """RMS displacement error [m] at which a body's step is done."""
+        weight = float(np.linalg.norm(gravity))
+        by_size = self.tolerance * stepper.body.size
+        # In a short step even a wrong force moves little, but it does so again in the next: what is left over must
+        # also be small beside the body's weight.
+        return min(by_size, _WEIGHT_ERROR * weight * timestep**2) if weight > 0 else by_size
 
     def _contacts(
         self, group: list[BodyStepper], obstacles: list[BodyStepper], timestep: float

@@ -29,3 +29,30 @@ def make_body(shape=None, material=None, handles=8, cubature="clusters", **optio
     shape = box_shape() if shape is None else shape
     material = material or Material(1e5, 0.4, 1000.0)
     return Body(shape, material, cosine_basis(shape, handles), cubature, **options)
+
+
+def subdivided_box(size, cells: int, count: int = 1024) -> Shape:
+    """A box from the origin whose faces are grids of `cells` x `cells` rectangles."""
+    size = np.broadcast_to(np.asarray(size, float), 3)
+    ticks = np.linspace(0, 1, cells + 1)
+    vertices, faces = [], []
+    for axis in range(3):
+        for end in (0, 1):
+            start = len(vertices) * (cells + 1) ** 2
+            u, v = np.meshgrid(ticks, ticks, indexing="ij")
+            grid = np.zeros(((cells + 1) ** 2, 3))
+            grid[:, axis] = end
+            grid[:, (axis + 1) % 3], grid[:, (axis + 2) % 3] = u.ravel(), v.ravel()
+            vertices.append(grid)
+            for i in range(cells):
+                for j in range(cells):
+                    a = start + i * (cells + 1) + j
+                    b, c, d = a + cells + 1, a + cells + 2, a + 1
+                    quad = [(a, b, c), (a, c, d)]
+                    faces += quad if end else [t[::-1] for t in quad]
+    vertices = np.concatenate(vertices) * size
+    _, first, merged = np.unique(vertices.round(9), axis=0, return_index=True, return_inverse=True)
+    points = qmc.Sobol(3, seed=0).random(count) * size
+    return Shape.from_samples(
+        points, float(size.prod()), vertices=vertices[first], faces=merged.reshape(-1)[np.array(faces)]
+    )
