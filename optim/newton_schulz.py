@@ -43,7 +43,7 @@ def modified_newton_schulz(
         steps: K.
         dtype: of the iteration: bfloat16, float32 or float64.
         coefficients: a, b, c.
-        eps: keeps a zero matrix zero.
+        eps: keeps a zero matrix zero; in units of the matrix's largest entry, so that scale does not matter.
 
     Returns:
         Same shape and dtype. A singular value s of the input, divided by the Frobenius norm, becomes the K-th
@@ -60,11 +60,13 @@ def modified_newton_schulz(
     tall = X.shape[-2] > X.shape[-1]
     if tall:
         X = X.mT
-    for may_overflow in _overflow_risk(steps, (a, b, c), X.shape[-2], dtype):
+    limit = _largest_norm(dtype, matrix.dtype)
+    for may_overflow in _overflow_risk(steps, (a, b, c), X.shape[-2], limit):
         if may_overflow:
-            # The note divides by the norm once X is no longer finite, which is too late; here before.
-            norm = torch.linalg.vector_norm(X, dim=(-2, -1), keepdim=True)
-            X = X * torch.where(norm < _largest_norm(dtype), 1.0, 1 / norm)
+            # The note divides by the norm once X is no longer finite, which is too late; here before, and by a
+            # bound of the norm, whose square might overflow itself.
+            bound = X.abs().amax(dim=(-2, -1), keepdim=True) * math.sqrt(X[0].numel())
+            X = X * torch.where(bound < limit, 1.0, 1 / bound)
         X = _quintic(X, a, b, c)
     if tall:
         X = X.mT
@@ -165,9 +167,7 @@ def _minimax_quintic(low: float, high: float) -> Coefficients:
 
 
 @lru_cache(maxsize=64)
-def _overflow_risk(
-    steps: int, coefficients: Coefficients, short: int, dtype: torch.dtype
-) -> tuple[bool, ...]:
+def _overflow_risk(steps: int, coefficients: Coefficients, short: int, limit: float) -> tuple[bool, ...]:
     """Before which steps a matrix of Frobenius norm 1 and `short` singular values may have grown too large.
 
     Bounds singular values by the largest |a s + b s^3 + c s^5| up to the bound of the step before: with the seed's
@@ -176,18 +176,18 @@ def _overflow_risk(
     a, b, c = coefficients
     bound, risks = 1.0, []
     for _ in range(steps):
-        risks.append(bound * math.sqrt(short) >= _largest_norm(dtype))
+        risks.append(bound * math.sqrt(short) >= limit)
         if risks[-1]:
-            bound = _largest_norm(dtype)
+            bound = limit
         turns = np.roots([5 * c, 3 * b, a]) if c or b else np.zeros(0)
         squares = [x.real for x in turns if abs(x.imag) < 1e-9 and 0 < x.real < bound**2]
         bound = max(abs(a * s + b * s**3 + c * s**5) for s in (bound, *np.sqrt(squares)))
     return tuple(risks)
 
 
-def _largest_norm(dtype: torch.dtype) -> float:
+def _largest_norm(*dtypes: torch.dtype) -> float:
     """Frobenius norm from which a quintic step could overflow."""
-    return torch.finfo(dtype).max ** (1 / 6)
+    return min(torch.finfo(dtype).max for dtype in dtypes) ** (1 / 6)
 
 
 def _quintic(X: Tensor, a: float, b: float, c: float) -> Tensor:

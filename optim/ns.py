@@ -108,6 +108,14 @@ class NS(torch.optim.Optimizer):
                     f"NS moves real parameters only: Newton-Schulz is for real matrices, not {p.dtype}."
                 )
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies: torch's own names groups and state only."""
+        return super().__getstate__() | {
+            "_clip": self._clip,
+            "_clip_scope": self._clip_scope,
+            "_workers": self._workers,
+        }
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """As torch's, but state keeps its own precision (float32 moments of a bfloat16 parameter)."""
         super().load_state_dict(state_dict)
