@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -29,9 +30,9 @@ class ContactPoints:
 def contact_points(shape: Shape, count: int = _COUNT) -> ContactPoints:
     """Evenly spread surface points and the area each stands for.
 
-    Farthest-point order over the vertices (Gonzalez 1985): corners and tips, which touch first, come first.
-    A shape without a surface offers its samples, each with the face of the cube of its volume.
-
+    The outermost vertices in many directions, so that no corner or tip pokes through what it touches; then
+    farthest-point order (Gonzalez 1985). A shape without a surface offers its samples, each with the face of the
+    cube of its volume.
     """
     if len(shape.faces):
         vertices = shape.vertices.numpy()
@@ -71,10 +72,24 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def _farthest_first(points: np.ndarray, count: int) -> np.ndarray:
+    tips = np.unique((points @ _DIRECTIONS.T).argmax(0))[:count]
     chosen = np.empty(count, dtype=int)
-    chosen[0] = np.argmax(np.square(points - points.mean(0)).sum(1))
-    distance = np.full(len(points), np.inf)
-    for i in range(1, count):
-        np.minimum(distance, np.square(points - points[chosen[i - 1]]).sum(1), out=distance)
+    chosen[: len(tips)] = tips
+    distance = cKDTree(points[tips]).query(points)[0] ** 2
+    for i in range(len(tips), count):
         chosen[i] = np.argmax(distance)
+        np.minimum(distance, np.square(points - points[chosen[i]]).sum(1), out=distance)
     return chosen
+
+
+def _spread_directions() -> np.ndarray:
+    """Unit vectors: faces, edges and corners of a cube, and a Fibonacci spiral between them."""
+    cube = np.array([d for d in product((-1.0, 0.0, 1.0), repeat=3) if any(d)])
+    k = np.arange(64) + 0.5
+    height, angle = 1 - k / 32, np.pi * (1 + 5**0.5) * k
+    ring = np.sqrt(1 - height**2)
+    spiral = np.stack([ring * np.cos(angle), height, ring * np.sin(angle)], axis=1)
+    return np.concatenate([_unit(cube), spiral])
+
+
+_DIRECTIONS = _spread_directions()

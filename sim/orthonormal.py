@@ -76,7 +76,7 @@ def _symmetric(matrix: Tensor) -> Tensor:
     return (matrix + matrix.T) / 2
 
 
-def varimax(weights: Tensor, mass: Tensor, *, iterations: int = 200, tolerance: float = 1e-7) -> Tensor:
+def varimax(weights: Tensor, mass: Tensor, *, iterations: int = 200, tolerance: float = 1e-10) -> Tensor:
     """An orthogonal rotation that makes each column large somewhere and small elsewhere.
 
     Kaiser 1958, by the usual SVD iteration, on mass-weighted rows; columns come out positive at their peak.

@@ -114,7 +114,8 @@ def minimize(
                 pairs.append((s, y, 1 / curvature))
         else:
             factor = None
-        fresh = False
+        # The filter costs Newton its quadratic end game, so the exact Hessian gets another chance each time.
+        fresh = filtered = False
         z, energy, gradient = moved, new_energy, new_gradient
     return Solution(z, energy, iteration, factorizations, residual, residual <= tolerance, factor)
 

@@ -1,0 +1,45 @@
+"""What every bench shares: one thread, a calibration figure, and one JSON line."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
+
+
+def single_thread() -> None:
+    """One thread for everything in this process, so that figures compare between machines."""
+    torch.set_num_threads(1)
+    threadpool_limits(limits=1)
+
+
+def median_ms(work: Callable[[], object], runs: int = 20, warmup: int = 3) -> float:
+    """Median wall time of a call [ms]."""
+    for _ in range(warmup):
+        work()
+    times = []
+    for _ in range(runs):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return 1e3 * statistics.median(times)
+
+
+def calibration_ms() -> float:
+    """Median time of a 1000 x 1000 float64 matrix product [ms]: how fast this machine is now."""
+    matrix = np.random.default_rng(0).normal(size=(1000, 1000))
+    return median_ms(lambda: matrix @ matrix, runs=7)
+
+
+def emit(bench: str, **figures) -> None:
+    """Print one JSON line."""
+    rounded = {k: round(v, 4) if isinstance(v, float) else v for k, v in figures.items()}
+    machine = {"cpus": os.cpu_count(), "python": platform.python_version(), "torch": torch.__version__}
+    print(json.dumps({"bench": bench, **rounded, "calibration_ms": round(calibration_ms(), 3), **machine}))
