@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,45 @@ _CHUNK = 16384  # rows evaluated at once: a million points must not need a milli
 _LOCALIZER_SAMPLES = 4096  # varimax needs the pattern of the weights, not every sample
 
 
+@dataclass(frozen=True)
+class CubaturePoints:
+    """Reference samples that were chosen as cubature points.
+
+    Attributes:
+        samples: their numbers, int64, (n,). points: their positions [m], float64, (n, 3): what tells whether a
+            shape has the same samples. weights: [m3], float64, (n,).
+    """
+
+    samples: Tensor
+    points: Tensor
+    weights: Tensor
+
+    @staticmethod
+    def of(tensors: dict[str, Tensor]) -> CubaturePoints | None:
+        """From stored tensors, checked; None when there are none.
+
+        Raises:
+            BasisError: they do not fit together.
+        """
+        if "cubature.samples" not in tensors:
+            return None
+        samples = tensors["cubature.samples"]
+        if samples.ndim != 1 or samples.dtype != torch.int64 or (samples < 0).any():
+            raise BasisError("the cubature's sample numbers are damaged")
+        weights = require(tensors, "cubature.weights", (len(samples),))
+        if (weights < 0).any():
+            raise BasisError("a cubature weight is negative")
+        return CubaturePoints(samples, require(tensors, "cubature.points", (len(samples), 3)), weights)
+
+    def fits(self, samples: np.ndarray) -> bool:
+        """Whether a shape's samples [m], (N, 3), are the ones these points were chosen from."""
+        index = self.samples.numpy()
+        if len(index) == 0 or index.max() >= len(samples):
+            return False
+        size = np.ptp(samples, axis=0).max()
+        return bool(np.allclose(samples[index], self.points.numpy(), rtol=0, atol=1e-9 * size))
+
+
 class HandleBasis:
     """H weight functions `w_h(X)`, the first of them the constant 1.
 
@@ -38,6 +78,7 @@ class HandleBasis:
         mix: shape (K + 1, H), column 0 is `e_0`; None takes the field's outputs as they are.
         localizer: orthogonal, shape (H, H): `weights @ localizer` are bumps to show and to drag.
         handle_points: where each of those bumps peaks [m], shape (H, 3).
+        cubature: points that were optimised for these weights, so that a body need not do it again.
         history, diagnostics, metadata: what made this basis (loss a step; rank, orthonormality, energies;
             config, versions, seed), all JSON-able.
 
@@ -52,6 +93,7 @@ class HandleBasis:
         *,
         localizer: Tensor | None = None,
         handle_points: Tensor | None = None,
+        cubature: CubaturePoints | None = None,
         history: tuple[Mapping, ...] = (),
         diagnostics: Mapping | None = None,
         metadata: Mapping | None = None,
@@ -73,6 +115,7 @@ class HandleBasis:
             require({"localizer": self.localizer}, "localizer", (handles, handles))
         if self.handle_points is not None:
             require({"handle_points": self.handle_points}, "handle_points", (handles, 3))
+        self.cubature = cubature
         self.history = tuple(history)
         self.diagnostics = dict(diagnostics or {})
         self.metadata = dict(metadata or {})
@@ -92,6 +135,19 @@ class HandleBasis:
     def mix(self) -> Tensor:
         """Coefficients of the handles in `[1, field]`, float64, shape (K + 1, H)."""
         return self._mix.clone()
+
+    def with_cubature(self, cubature: CubaturePoints) -> HandleBasis:
+        """The same handles, with points optimised for them."""
+        return HandleBasis(
+            self._field,
+            self._mix,
+            localizer=self.localizer,
+            handle_points=self.handle_points,
+            cubature=cubature,
+            history=self.history,
+            diagnostics=self.diagnostics,
+            metadata=self.metadata,
+        )
 
     def weights(self, points: Tensor | np.ndarray) -> Tensor:
         """Weights at rest positions [m], shape (n, 3) -> (n, H), in the points' dtype, on their device.
@@ -216,6 +272,8 @@ class HandleBasis:
             tensors["localizer"] = self.localizer.contiguous()
         if self.handle_points is not None:
             tensors["handle_points"] = self.handle_points.contiguous()
+        if self.cubature is not None:
+            tensors |= {f"cubature.{k}": v.contiguous() for k, v in vars(self.cubature).items()}
         partial = path.with_name(f".{path.name}.partial")
         try:
             save_file(tensors, partial, metadata={"simplicits_studio": json.dumps(header, allow_nan=False)})
@@ -266,6 +324,7 @@ def _from_parts(header: dict, tensors: dict[str, Tensor]) -> HandleBasis:
         require(tensors, "mix", (field.outputs + 1, None)),
         localizer=tensors.get("localizer"),
         handle_points=tensors.get("handle_points"),
+        cubature=CubaturePoints.of(tensors),
         history=tuple(header["history"]),
         diagnostics=header["diagnostics"],
         metadata=header["metadata"],

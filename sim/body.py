@@ -244,6 +244,9 @@ class Body:
         if choice == "uniform":
             return uniform_cubature(samples, volumes, UNIFORM_POINTS)
         if choice == "optimized":
+            kept = self._basis.cubature
+            if kept is not None and kept.fits(samples):
+                return Cubature(kept.points.numpy(), kept.weights.numpy(), kept.samples.numpy())
             return optimize_cubature(self._space, self._material, seed=self._seed)
         raise WorldError(
             f"Unknown cubature {choice!r}: use 'optimized', 'clusters', 'uniform', a number of points, "

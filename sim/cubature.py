@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.optimize
+import torch
 from scipy.spatial import cKDTree
 
+from sim.basis import CubaturePoints
 from sim.errors import Cancelled, WorldError
 from sim.material import Material
 from sim.reduction import ReducedSpace
@@ -36,6 +38,14 @@ class Cubature:
     weights: np.ndarray
     samples: np.ndarray
     nearest: np.ndarray | None = None
+
+    def keepable(self) -> CubaturePoints:
+        """In the form that is kept with a basis."""
+        return CubaturePoints(
+            torch.from_numpy(self.samples.astype(np.int64)),
+            torch.from_numpy(self.points.copy()),
+            torch.from_numpy(self.weights.copy()),
+        )
 
     def lame(self, material: Material, count: int, volumes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Lamé's parameters [Pa] at the points, each (n,): of the sample, or the mean of the cluster."""

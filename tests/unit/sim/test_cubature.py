@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sample_bodies import BEAM, box_shape, cosine_basis, make_body
 
-from sim import Material, World
+from sim import Body, HandleBasis, Material, World
 from sim.cubature import cluster_cubature, explicit_cubature, select_points, uniform_cubature
 from sim.cubature_training import optimize_cubature
 from sim.errors import Cancelled, WorldError
@@ -126,3 +126,15 @@ def test_bodies_take_any_kind_and_refuse_others():
     assert len(make_body(shape, cubature="uniform").cubature.weights) == 256
     with pytest.raises(WorldError, match="Unknown cubature"):
         make_body(shape, cubature="magic")
+
+
+def test_optimised_points_are_kept_with_the_weights(space, optimized, tmp_path):
+    shape, material = box_shape(BEAM), Material(1e5, 0.4, 1000.0)
+    space.basis.with_cubature(optimized.keepable()).save(tmp_path / "w.safetensors")
+    loaded = HandleBasis.load(tmp_path / "w.safetensors")
+    body = Body(shape, material, loaded)
+    np.testing.assert_array_equal(body.cubature.samples, optimized.samples)
+    np.testing.assert_array_equal(body.cubature.weights, optimized.weights)
+    # Other samples of the same shape: the kept numbers mean other points, so they are chosen anew.
+    assert not loaded.cubature.fits(box_shape(BEAM, seed=1).samples.numpy())
+    assert not loaded.cubature.fits(shape.samples.numpy()[:10])
