@@ -101,7 +101,7 @@ def distance(path, reference) -> dict:
         "rms": round(float(rms[-1]), 7),
         "rms_max": round(float(rms.max()), 7),
         "percent": round(100 * float(rms[-1]), 3),
-        "tip_y": round(float(path[-1, 0, 1] - LOW[1]), 5),
+        "tip_corner_y": round(float(path[-1, 0, 1] - LOW[1]), 5),
     }
 
 
