@@ -192,7 +192,10 @@ def _largest_norm(*dtypes: torch.dtype) -> float:
 
 def _quintic(X: Tensor, a: float, b: float, c: float) -> Tensor:
     A = torch.bmm(X, X.mT)
-    return torch.baddbmm(X, torch.baddbmm(A, A, A, beta=b, alpha=c), X, beta=a)
+    A = torch.baddbmm(
+        A, A, A, beta=b, alpha=c
+    )  # the same name, so that no more than three matrices are alive
+    return torch.baddbmm(X, A, X, beta=a)
 
 
 def _largest_entry_one(matrix: Tensor) -> Tensor:

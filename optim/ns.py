@@ -139,19 +139,18 @@ class NS(torch.optim.Optimizer):
         gradients = dict(zip(params, self._clipped([_usable_gradient(p) for p in params]), strict=True))
         for group, members in zip(self.param_groups, moving, strict=True):
             self._adam(members, [gradients[p] for p in members], group)
+        del gradients  # the projections need that memory
         self._orthogonalize(
             [(p, g) for g, members in zip(self.param_groups, moving, strict=True) for p in members]
         )
         return loss
 
     def _clipped(self, gradients: list[Tensor]) -> list[Tensor]:
-        norms = torch._foreach_norm(gradients)
-        total = torch.linalg.vector_norm(torch.stack([norm.to(norms[0]) for norm in norms]))
+        norms, total = _norms(gradients)
         # Reading the norm costs nothing on the CPU; on a GPU it would wait, so there all entries are cleaned.
         if total.device.type != "cpu" or not math.isfinite(total.item()):
             gradients = [torch.nan_to_num(g, nan=0.0, posinf=0.0, neginf=0.0) for g in gradients]
-            norms = torch._foreach_norm(gradients)
-            total = torch.linalg.vector_norm(torch.stack([norm.to(norms[0]) for norm in norms]))
+            norms, total = _norms(gradients)
         if self._clip is None:
             return gradients
         if self._clip_scope == "global" and all(g.device == total.device for g in gradients):
@@ -207,7 +206,11 @@ class NS(torch.optim.Optimizer):
                 batches[id(matrices[i][1]), sources[i].shape, sources[i].dtype, sources[i].device].append(i)
             results: dict[int, Tensor] = {}
             for batch in batches.values():
-                new = _retracted(torch.stack([sources[i] for i in batch]), matrices[batch[0]][1])
+                group = matrices[batch[0]][1]
+                one = len(batch) == 1
+                new = _retracted(
+                    sources[batch[0]][None] if one else torch.stack([sources[i] for i in batch]), group
+                )
                 results |= zip(batch, new.unbind(), strict=True)
             return [results[i] for i in numbers]
 
@@ -244,6 +247,12 @@ def _usable_gradient(p: Tensor) -> Tensor:
             "NS needs dense gradients: a sparse one moves some rows, but Newton-Schulz changes all of a matrix."
         )
     return gradient.to(torch.promote_types(p.dtype, torch.float32))
+
+
+def _norms(gradients: list[Tensor]) -> tuple[list[Tensor], Tensor]:
+    """Of each, and of all together."""
+    norms = list(torch._foreach_norm(gradients))
+    return norms, torch.linalg.vector_norm(torch.stack([norm.to(norms[0]) for norm in norms]))
 
 
 def _step_sizes(counts: list[Tensor], lr: float | Tensor, beta1: float, beta2: float) -> tuple[list, list]:

@@ -6,6 +6,7 @@ import io
 import numpy as np
 import pytest
 import torch
+from bench.ns_memory import peak_bytes
 
 from optim.newton_schulz import SEED_COEFFICIENTS, modified_newton_schulz
 from optim.ns import NS
@@ -294,3 +295,11 @@ def test_section_3_3_state_is_two_moments_and_no_more():
         assert set(optimizer.state[p]) == {"step", "exp_avg", "exp_avg_sq"}
         moments = optimizer.state[p]["exp_avg"].nbytes + optimizer.state[p]["exp_avg_sq"].nbytes
         assert moments == 2 * p.nbytes
+
+
+@pytest.mark.parametrize("shape", [(256, 256), (256, 64), (64, 256)])
+def test_section_3_3_algorithm_1_needs_three_times_the_parameter(shape):
+    """Section 3.3 of the NS design note: temporaries of about 3x the parameter for 2D ones; a step needs no more."""
+    (p,) = parameters_with_gradients(shape)
+    assert 1 < peak_bytes(lambda: modified_newton_schulz(p.detach(), dtype=torch.float32)) / p.nbytes <= 3.01
+    assert peak_bytes(NS([p]).step) / p.nbytes <= 3.01
