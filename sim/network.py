@@ -43,7 +43,7 @@ class EluNetwork(nn.Module):
                 points = torch.rand(width, 3, generator=generator) - 0.5
                 linear.bias.data = -(linear.weight.data * gain * points).sum(1)
             else:
-                linear.bias.data = 0.1 * torch.randn(width, generator=generator)
+                linear.bias.data = 0.1 * torch.randn(linear.out_features, generator=generator)
 
     def value_and_gradient(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs (n, K) and their gradient by the normalised position (n, K, 3)."""

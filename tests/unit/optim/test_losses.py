@@ -1,0 +1,120 @@
+"""Expected energies against sampling, and heads against what they promise."""
+
+import numpy as np
+import pytest
+import scipy.linalg
+import torch
+
+from optim.head import rayleigh_ritz, ritz_loss, white_loss
+from optim.losses import (
+    expected_linear,
+    expected_neo_hookean,
+    linear_energy_gram,
+    mass_gram,
+    sampled_energy,
+    strain_moments,
+)
+from sim.orthonormal import elastic_gram
+
+N, K = 12, 3
+
+
+@pytest.fixture
+def weights():
+    g = torch.Generator().manual_seed(0)
+
+    def random(*shape):
+        return torch.randn(*shape, generator=g, dtype=torch.float64)
+
+    return 0.5 * random(N, K), 0.5 * random(N, K, 3), 0.5 * random(N, 3)
+
+
+def moduli():
+    return torch.full((N,), 2.0, dtype=torch.float64), torch.full((N,), 3.0, dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("law", "closed"), [("linear", expected_linear), ("neo-hookean", expected_neo_hookean)]
+)
+@pytest.mark.parametrize("sigma", [0.2, 0.6])
+def test_closed_forms_equal_the_mean_over_drawn_transforms(weights, law, closed, sigma):
+    mu, lam = moduli()
+    g = torch.Generator().manual_seed(1)
+    expected = closed(strain_moments(*weights), mu, lam, sigma).sum()
+    means = []
+    for _ in range(40):
+        T = sigma * torch.randn(2000, K, 3, 4, generator=g, dtype=torch.float64)
+        means.append(float(sampled_energy(*weights, mu, lam, T, law=law).sum()))
+    error = np.std(means) / np.sqrt(len(means))
+    assert abs(np.mean(means) - float(expected)) < 4 * error
+    assert error < 0.02 * float(expected)
+
+
+def test_the_gram_matrix_is_the_sum_over_points_and_the_finished_handles_one(weights):
+    values, gradients, points = weights
+    mu, lam = moduli()
+    stiffness = lam / 2 + 2 * mu
+    gram = linear_energy_gram(values, gradients, points, stiffness)
+    # The trace over handles is the expected energy; sim's own form, used to order handles, is the same.
+    torch.testing.assert_close(gram.trace(), expected_linear(strain_moments(*weights), mu, lam).sum())
+    centre = torch.zeros(3, dtype=torch.float64)
+    torch.testing.assert_close(
+        gram, elastic_gram(values, gradients, points, stiffness, centre=centre, scale=1.0)
+    )
+
+
+def random_pencil(size=12):
+    g = torch.Generator().manual_seed(2)
+    B = torch.randn(40, size, generator=g, dtype=torch.float64)
+    D = torch.randn(40, size, generator=g, dtype=torch.float64)
+    return B.T @ B, D.T @ D
+
+
+def test_ritz_solves_the_generalized_eigenproblem():
+    A, M = random_pencil()
+    energies, C = rayleigh_ritz(A, M, 5)
+    expected = scipy.linalg.eigh(A.numpy(), M.numpy(), eigvals_only=True)[:5]
+    np.testing.assert_allclose(energies, expected, rtol=1e-9)
+    torch.testing.assert_close(C.T @ M @ C, torch.eye(5, dtype=torch.float64))
+
+
+def test_directions_without_mass_are_left_out():
+    A, M = random_pencil()
+    A, M = A.clone(), M.clone()
+    for G in (A, M):  # the last feature repeats the first
+        G[-1] = G[0]
+        G[:, -1] = G[:, 0]
+    energies, C = rayleigh_ritz(A, M, 12)
+    assert len(energies) == 11
+    assert torch.isfinite(C).all()
+
+
+def test_the_envelope_gradient_is_the_energys_finite_difference():
+    g = torch.Generator().manual_seed(3)
+    B = torch.randn(40, 8, generator=g, dtype=torch.float64, requires_grad=True)
+    D = torch.randn(40, 8, generator=g, dtype=torch.float64)
+    objective, energy = ritz_loss(B.T @ B, (B + D).T @ (B + D), 3)
+    objective.backward()
+    d = torch.randn(40, 8, generator=g, dtype=torch.float64)
+
+    def value(x):
+        return ritz_loss(x.T @ x, (x + D).T @ (x + D), 3)[1]
+
+    with torch.no_grad():
+        difference = (value(B + 1e-6 * d) - value(B - 1e-6 * d)) / 2e-6
+    assert float((B.grad * d).sum()) == pytest.approx(float(difference), rel=1e-6)
+    assert float(energy) == pytest.approx(float(value(B.detach())))
+
+
+def test_the_white_head_is_blind_to_mixing():
+    A, M = random_pencil(5)
+    X = torch.randn(5, 5, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    torch.testing.assert_close(white_loss(A, M, 5)[0], white_loss(X.T @ A @ X, X.T @ M @ X, 5)[0])
+    ritz = rayleigh_ritz(A, M, 5)[0].sum()
+    torch.testing.assert_close(white_loss(A, M, 5)[0], ritz)
+
+
+def test_the_mass_gram_is_a_covariance(weights):
+    values = weights[0]
+    mass = torch.full((N,), 1 / N, dtype=torch.float64)
+    np.testing.assert_allclose(mass_gram(values, mass), np.cov(values.numpy().T, bias=True), atol=1e-14)

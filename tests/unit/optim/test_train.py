@@ -1,0 +1,230 @@
+"""Training: what it promises a person and a program."""
+
+import threading
+from itertools import product
+
+import numpy as np
+import pytest
+import scipy.linalg
+import torch
+from numpy.polynomial import legendre
+from sample_bodies import BEAM, box_shape
+
+from optim import TrainConfig, train
+from optim.checkpoint import Checkpoint
+from sim import Body, HandleBasis, Material, World
+from sim.errors import TrainingError
+from sim.network import EluNetwork, NetworkField
+from sim.orthonormal import effective_rank, orthonormality_defect
+
+SMALL = {"handles": 8, "layers": 3, "width": 24, "batch": 256, "steps": 30, "device": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def shape():
+    return box_shape(BEAM, origin=(0.0, -0.125, -0.125))
+
+
+@pytest.fixture(scope="module")
+def trained(shape):
+    return train(shape, Material(), TrainConfig(**SMALL))
+
+
+def shares(shape):
+    return shape.sample_volumes / shape.sample_volumes.sum()
+
+
+@pytest.mark.parametrize("outputs", [None, 5])
+def test_forward_mode_is_autograds_gradient(outputs):
+    network = EluNetwork(
+        4, 16, gain=6.0, generator=torch.Generator().manual_seed(0), outputs=outputs
+    ).double()
+    points = torch.rand(9, 3, dtype=torch.float64, requires_grad=True)
+    values, gradients = network.value_and_gradient(points)
+    for k in range(values.shape[1]):
+        (expected,) = torch.autograd.grad(values[:, k].sum(), points, retain_graph=True)
+        torch.testing.assert_close(gradients[:, k], expected)
+
+
+def test_a_network_field_is_the_network_in_metres():
+    network = EluNetwork(3, 16, gain=6.0, generator=torch.Generator().manual_seed(0), outputs=4).double()
+    centre = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
+    field = NetworkField(network, centre, 2.0)
+    points = torch.rand(7, 3, dtype=torch.float64)
+    values, gradients = network.value_and_gradient((points - centre) / 2.0)
+    torch.testing.assert_close(field.value(points), values)
+    torch.testing.assert_close(field.value_and_gradient(points)[1], gradients / 2.0)
+    with torch.no_grad():
+        network.linears[0].weight.zero_()
+    torch.testing.assert_close(field.value(points), values)  # it holds copies
+
+
+def test_handles_are_orthonormal_and_none_collapses(shape, trained):
+    w = trained.weights(shape.samples)
+    assert trained.handles == 8
+    assert orthonormality_defect(w, shares(shape)) < 1e-6
+    assert effective_rank(w[:, 1:], shares(shape)) > 6.999
+    assert trained.diagnostics["effective_rank"] > 6.999
+
+
+def test_training_lowers_the_energy_towards_the_bound(shape, trained):
+    """The bound: Rayleigh-Ritz in a rich space of Legendre products, found by NumPy alone."""
+    energies = [entry["energy"] for entry in trained.history]
+    assert energies[-1] < energies[0]
+    X = shape.samples.numpy() - shape.samples.numpy().mean(0)
+    s = X * [2, 8, 8]
+    terms = [k for k in product(range(9), range(4), range(4)) if sum(k) and k[0] + 2 * k[1] + 2 * k[2] <= 9]
+
+    def axis(a, k, derivative):
+        c = np.eye(k + 1)[k]
+        return legendre.legval(s[:, a], legendre.legder(c) if derivative else c) * (
+            [2, 8, 8][a] if derivative else 1
+        )
+
+    def term(k, d=None):
+        return np.prod([axis(a, k[a], a == d) for a in range(3)], axis=0)
+
+    V = np.stack([term(k) for k in terms], 1)
+    G = np.stack([np.stack([term(k, d) for k in terms], 1) for d in range(3)], 2)
+    n = len(X)
+    cross = V.T @ np.einsum("nkd,nd->nk", G, X)
+    reach = np.square(X).sum(1) + 1
+    A = (3 * V.T @ V + cross + cross.T + np.einsum("nkd,n,nld->kl", G, reach, G, optimize=True)) / n
+    M = np.cov(V.T, bias=True)
+    bound = scipy.linalg.eigh(A, M, eigvals_only=True)[:7].sum()
+    mu, lam = Material().lame(1)
+    found = sum(trained.diagnostics["energies"][1:]) / (0.0625 * float(lam[0] / 2 + 2 * mu[0]))
+    assert found < 1.15 * bound
+    assert found > 0.98 * bound
+
+
+def test_the_same_seed_gives_the_same_handles(shape, trained):
+    again = train(shape, Material(), TrainConfig(**SMALL))
+    assert torch.equal(again.mix, trained.mix)
+    assert torch.equal(again.weights(shape.samples), trained.weights(shape.samples))
+    other = train(shape, Material(), TrainConfig(**SMALL, seed=1))
+    assert not torch.equal(other.mix, trained.mix)
+
+
+def test_progress_tells_and_snapshots_work_before_the_first_step(shape):
+    seen, snapshots = [], []
+
+    def watch(progress):
+        seen.append(progress)
+        if progress.step in (0, 20):
+            snapshots.append(progress.snapshot())
+
+    train(shape, Material(), TrainConfig(**SMALL, stop_early=False), watch)
+    assert [p.step for p in seen] == list(range(31))
+    assert all(p.steps == 30 for p in seen)
+    assert all(p.effective_rank > 6.9 for p in seen)
+    assert all(p.orthonormality < 1e-6 for p in seen)
+    assert seen[-1].energy < seen[0].energy
+    assert all(p.bound_estimate <= p.energy for p in seen)
+    assert seen[-1].rate > 0
+    before = snapshots[0].weights(shape.samples[:5])
+    body = Body(shape, Material(1e5, 0.4, 1000.0), snapshots[0], "clusters")
+    world = World(device="cpu")
+    world.add(body)
+    world.pin(body, where=lambda X: X[:, 0] > 0.9)
+    for _ in range(30):
+        assert world.step().converged
+    assert body.centre_of_mass()[1] < -0.01
+    assert torch.equal(snapshots[0].weights(shape.samples[:5]), before)
+    assert snapshots[0].handle_points.shape == (8, 3)
+
+
+def test_cancel_ends_within_one_step_and_keeps_what_was_learned(shape):
+    cancel, steps = threading.Event(), []
+
+    def watch(progress):
+        steps.append(progress.step)
+        if progress.step == 7:
+            cancel.set()
+
+    basis = train(shape, Material(), TrainConfig(**SMALL), watch, cancel)
+    assert steps[-1] == 7
+    assert basis.diagnostics["ended"] == "stopped by hand"
+    assert basis.diagnostics["steps"] == 7
+    assert orthonormality_defect(basis.weights(shape.samples), shares(shape)) < 1e-6
+
+
+@pytest.mark.parametrize("optimizer", ["ns", "adam", "muon", "curvature"])
+def test_a_resumed_run_equals_an_uninterrupted_one(shape, tmp_path, optimizer):
+    config = TrainConfig(**{**SMALL, "steps": 20, "optimizer": optimizer, "stop_early": False})
+    whole = train(shape, Material(), config)
+    cancel = threading.Event()
+
+    def stop_at_nine(progress):
+        if progress.step == 9:
+            cancel.set()
+
+    path = tmp_path / "half.safetensors"
+    train(shape, Material(), config, stop_at_nine, cancel, checkpoint=path)
+    assert Checkpoint.load(path).step == 9
+    resumed = train(shape, Material(), config, resume=path)
+    assert resumed.diagnostics["steps"] == 20
+    assert torch.equal(resumed.weights(shape.samples), whole.weights(shape.samples))
+
+
+def test_checkpoints_of_another_kind_are_refused(shape, tmp_path):
+    path = tmp_path / "c.safetensors"
+    train(shape, Material(), TrainConfig(**{**SMALL, "steps": 2}), checkpoint=path)
+    with pytest.raises(TrainingError, match="width = 24"):
+        train(shape, Material(), TrainConfig(**{**SMALL, "width": 32}), resume=path)
+    with pytest.raises(TrainingError, match="no checkpoint"):
+        train(shape, Material(), TrainConfig(**SMALL), resume=tmp_path / "none")
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(TrainingError, match="not a readable"):
+        train(shape, Material(), TrainConfig(**SMALL), resume=path)
+
+
+def test_divergence_rolls_back_and_says_so(shape):
+    """A learning rate so large that weights overflow; Adam has nothing to hold them."""
+    config = TrainConfig(**{**SMALL, "optimizer": "adam", "learning_rate": 10.0, "clip": 1e6, "gain": 900.0})
+    try:
+        basis = train(shape, Material(), config)
+    except TrainingError as error:
+        assert "learning_rate" in str(error)
+    else:
+        assert torch.isfinite(basis.weights(shape.samples)).all()
+
+
+def test_a_material_that_varies_moves_the_handles(shape):
+    soft = shape.samples[:, 0] < 0.5
+    young = torch.where(soft, 1e4, 1e7).double()
+    basis = train(shape, Material(young, 0.4, 1000.0), TrainConfig(**SMALL))
+    w = basis.weights(shape.samples)[:, 1:5]
+    # Handles vary where bending is cheap.
+    assert w[soft].var(0).sum() > 4 * w[~soft].var(0).sum()
+
+
+@pytest.mark.parametrize("head", ["white", "none"])
+def test_other_heads_train_too(shape, head):
+    basis = train(shape, Material(), TrainConfig(**SMALL, head=head))
+    assert basis.handles <= 8
+    assert basis.diagnostics["orthonormality"] < 1e-6
+
+
+def test_one_handle_needs_no_training(shape):
+    basis = train(shape, Material(), TrainConfig(handles=1, device="cpu"))
+    assert basis.handles == 1
+
+
+def test_what_made_the_weights_is_in_their_file(shape, trained, tmp_path):
+    trained.save(tmp_path / "w.safetensors")
+    loaded = HandleBasis.load(tmp_path / "w.safetensors")
+    assert loaded.metadata["config"]["optimizer"] == "ns"
+    assert loaded.metadata["config"]["seed"] == 0
+    assert "torch" in loaded.metadata["versions"]
+    assert loaded.history[-1]["energy"] == trained.history[-1]["energy"]
+    assert torch.equal(loaded.weights(shape.samples), trained.weights(shape.samples))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"handles": 0}, {"steps": -1}, {"learning_rate": 0}, {"preset": "magic"}, {"head": "x"}, {"width": 2}],
+)
+def test_settings_without_sense_are_refused(wrong):
+    with pytest.raises(TrainingError):
+        TrainConfig(**wrong)
