@@ -191,7 +191,8 @@ class _Run:
             objective, energy = HEADS[config.head](A, M, config.handles - 1)
             # Divided by its own size, so that one clip and one rate fit every body.
             (objective / energy.abs().clamp_min(1e-30)).backward()
-            energy = float(energy)
+            # An energy is never negative, unless the features have outgrown their precision.
+            energy = float(energy) if energy >= 0 else math.nan
         except torch.linalg.LinAlgError:
             pass  # Gram matrices that are not finite, or have no positive part: as bad as a NaN loss
         self.workers.average_gradients(self.network.parameters())
@@ -245,7 +246,7 @@ class _Run:
             energies, C = rayleigh_ritz(A, M, config.handles - 1)
             energy = energies.sum()
             outputs = (outputs - mass @ outputs) @ C
-        if not bool(torch.isfinite(energy)):
+        if not (bool(torch.isfinite(energy)) and energy >= 0):
             return
         self.history.append(
             {

@@ -179,15 +179,23 @@ def test_checkpoints_of_another_kind_are_refused(shape, tmp_path):
         train(shape, Material(), TrainConfig(**SMALL), resume=path)
 
 
-def test_divergence_rolls_back_and_says_so(shape):
-    """A learning rate so large that weights overflow; Adam has nothing to hold them."""
-    config = TrainConfig(**{**SMALL, "optimizer": "adam", "learning_rate": 10.0, "clip": 1e6, "gain": 900.0})
-    try:
-        basis = train(shape, Material(), config)
-    except TrainingError as error:
-        assert "learning_rate" in str(error)
-    else:
-        assert torch.isfinite(basis.weights(shape.samples)).all()
+def test_divergence_rolls_back_to_the_last_good_state_and_goes_on_slower(shape):
+    """A rate at which Adam throws the weights where float32 can no longer tell features apart."""
+    config = TrainConfig(**{**SMALL, "optimizer": "adam", "learning_rate": 10.0, "steps": 40})
+    basis = train(shape, Material(), config)
+    rolled = [entry for entry in basis.history if entry.get("rolled_back")]
+    assert basis.diagnostics["rollbacks"] == len(rolled) > 0
+    assert [entry["rate_factor"] for entry in rolled] == [0.5 ** (k + 1) for k in range(len(rolled))]
+    assert all(entry["energy"] > 0 for entry in basis.history if "energy" in entry)
+    assert torch.isfinite(basis.weights(shape.samples)).all()
+
+
+def test_what_diverges_again_and_again_is_told(shape):
+    config = TrainConfig(
+        **{**SMALL, "optimizer": "adam", "learning_rate": 10.0, "clip": 1e6, "gain": 900.0, "steps": 40}
+    )
+    with pytest.raises(TrainingError, match="lower learning_rate"):
+        train(shape, Material(), config)
 
 
 def test_a_material_that_varies_moves_the_handles(shape):
