@@ -190,3 +190,12 @@ def test_permissions_of_the_replaced_file_stay(mesh, tmp_path):
     file.chmod(0o640)
     save_scene(a_scene(mesh, name="again"), file)
     assert file.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize(
+    "text", ["\x85", "a\u2028b", "tab\there", "two\nlines", "\ufeffmark", "naïve 42", "1e5"]
+)
+def test_unusual_text_comes_back_as_it_was(mesh, tmp_path, text):
+    scene = s.Scene(name=text, bodies=(s.BodyPart(name="b", mesh=mesh),))
+    save_scene(scene, tmp_path / "scene.yaml")
+    assert load_scene(tmp_path / "scene.yaml").name == text
