@@ -21,7 +21,7 @@ from sim.material import Material
 from sim.reduction import ReducedSpace
 
 UNIFORM_POINTS = 2048
-_POINTS_PER_HANDLE = 12  # under half of this the body hourglasses
+_POINTS_PER_HANDLE = 20  # tried; about half get a weight, and under six a handle the body hourglasses
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Cubature:
 
 
 def point_count(handles: int) -> int:
-    """How many optimised points a body with this many handles gets."""
+    """How many points are tried for a body with this many handles."""
     return max(32, _POINTS_PER_HANDLE * handles)
 
 
@@ -182,7 +182,9 @@ def displacement_features(
         P = stress_at(z).astype(np.float32)
         D = A.reshape(-1, rank) @ S.reshape(-1, rank).T.astype(np.float32)
         D = D.reshape(count, 3, -1, 3)  # sample, gradient axis b, direction, displacement axis a
-        rows.append(np.einsum("ibka,iab->ki", D, P, optimize=True))
+        row = np.einsum("ibka,iab->ki", D, P, optimize=True)
+        # Each pose counts for what it is: a gentle one as much as a violent one.
+        rows.append(row / (np.linalg.norm(row.sum(1)) or 1.0))
     features = np.concatenate(rows).astype(np.float64)
     norm = np.abs(features.sum(1)).max() or 1.0
     volume = space.volumes / space.volumes.sum()

@@ -84,14 +84,14 @@ class FastNeoHookean:
         rows = self._volumetric.reshape(-1, 3 * r)
         H = rows.T @ rows  # NumPy sees the same array twice and calls syrk
         np.matmul(self._points.twist, self._A32, out=self._twist)
-        U = self._A01.T @ self._twist.reshape(-1, 3 * r)
+        U = (self._A01.T @ self._twist.reshape(-1, 3 * r)).reshape(r, 3, r).transpose(1, 0, 2)
+        coupling = U - U.transpose(0, 2, 1)
+        by_axes = H.reshape(3, r, 3, r)
         for a, b, p in _PAIRS:
-            coupling = U[:, p * r : (p + 1) * r]
-            coupling = coupling - coupling.T
-            H[a * r : (a + 1) * r, b * r : (b + 1) * r] += coupling
-            H[b * r : (b + 1) * r, a * r : (a + 1) * r] -= coupling
+            by_axes[a, :, b] += coupling[p]
+            by_axes[b, :, a] -= coupling[p]
         for a in range(3):
-            H[a * r : (a + 1) * r, a * r : (a + 1) * r] += self._shear
+            by_axes[a, :, a] += self._shear
         return H
 
     def largest_change(self, dz: np.ndarray) -> float:

@@ -106,7 +106,7 @@ class FloorForce:
         self._held = np.flatnonzero(load) if self.friction > 0 else np.zeros(0, dtype=int)
         self._bound = self.friction * load[self._held]
         self._held_phi = self.phi[self._held]
-        self._start = self._held_phi @ z[[0, 2]].T
+        self._start = self._held_phi @ z[::2].T
         self._slip = self.creep * timestep
 
     def touches(self, z: np.ndarray, margin: float) -> bool:
@@ -123,7 +123,7 @@ class FloorForce:
             u = self._slide(z)
             well, over, _ = friction_well(np.sqrt(np.square(u).sum(1)), self._slip)
             energy += float(self._bound @ well)
-            gradient[[0, 2]] += ((self._bound * over)[:, None] * u).T @ self._held_phi
+            gradient[::2] += ((self._bound * over)[:, None] * u).T @ self._held_phi
         return energy, gradient
 
     def hessian_blocks(self, z: np.ndarray) -> dict[tuple[int, int], np.ndarray]:
@@ -131,23 +131,24 @@ class FloorForce:
         blocks = {}
         active = self.rest[:, 1] - self.height + self.phi @ z[1] < 0
         if active.any():
-            rows = self.phi[active]
-            blocks[1, 1] = rows.T @ (self.stiffness[active, None] * rows)
+            blocks[1, 1] = _grams(self.phi[active], self.stiffness[None, active])[0]
         if len(self._held):
             u = self._slide(z)
             size = np.sqrt(np.square(u).sum(1))
             _, over, slope = friction_well(size, self._slip)
             t = u / np.maximum(size, np.finfo(float).tiny)[:, None]
-            along = self._bound * (slope - over)
-            rows = self._held_phi
-            blocks[0, 0] = rows.T @ ((self._bound * over + along * t[:, 0] ** 2)[:, None] * rows)
-            blocks[2, 2] = rows.T @ ((self._bound * over + along * t[:, 1] ** 2)[:, None] * rows)
-            blocks[0, 2] = rows.T @ ((along * t[:, 0] * t[:, 1])[:, None] * rows)
+            across, along = self._bound * over, self._bound * (slope - over)
+            weights = [
+                across + along * t[:, 0] ** 2,
+                across + along * t[:, 1] ** 2,
+                along * t[:, 0] * t[:, 1],
+            ]
+            blocks[0, 0], blocks[2, 2], blocks[0, 2] = _grams(self._held_phi, np.stack(weights))
             blocks[2, 0] = blocks[0, 2]
         return blocks
 
     def _slide(self, z: np.ndarray) -> np.ndarray:
-        return self._held_phi @ z[[0, 2]].T - self._start
+        return self._held_phi @ z[::2].T - self._start
 
 
 def friction_well(size: np.ndarray, slip: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -160,6 +161,13 @@ def friction_well(size: np.ndarray, slip: float) -> tuple[np.ndarray, np.ndarray
         `f` [m], `f' / size` [1/m] and `f''` [1/m], each (m,); the force is `f'`, 0 at rest and 1 in sliding.
     """
     s = np.minimum(size / slip, 1.0)
-    well = np.where(size < slip, slip * (s**2 - s**3 / 3), size - slip / 3)
-    over = np.where(size < slip, (2 - s) / slip, 1 / np.maximum(size, slip))
-    return well, over, 2 * (1 - s) / slip
+    well = slip * s**2 * (1 - s / 3) + np.maximum(size - slip, 0.0)
+    return well, (2 - s) / np.maximum(size, slip), 2 * (1 - s) / slip
+
+
+def _grams(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """`rows^T diag(w_k) rows` for each row w_k of weights (k, m), as one product, shape (k, r, r)."""
+    # float32, as a Hessian needs: it steers, it does not decide.
+    rows = rows.astype(np.float32)
+    scaled = weights.astype(np.float32)[:, :, None] * rows
+    return np.matmul(rows.T, scaled)

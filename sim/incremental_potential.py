@@ -106,14 +106,14 @@ class IncrementalPotential:
         blocks = [pin.hessian for pin in self.pins] + [grab.hessian(z) for grab in self.grabs]
         for block in blocks:
             same = block if same is None else same + block
+        by_axes = H.reshape(3, r, 3, r)
         for (a, b), block in (self.floor.hessian_blocks(z) if self.floor else {}).items():
-            H[a * r : (a + 1) * r, b * r : (b + 1) * r] += block
-        for axis in range(3):
-            view = H[axis * r : (axis + 1) * r, axis * r : (axis + 1) * r]
-            if same is not None:
-                view += same
-            if not isinstance(self._mass, np.ndarray):
-                view[np.diag_indices(r)] += inertia * self._mass
+            by_axes[a, :, b] += block
+        if same is not None:
+            for axis in range(3):
+                by_axes[axis, :, axis] += same
+        if not isinstance(self._mass, np.ndarray):
+            H.reshape(-1)[:: 3 * r + 1] += inertia * self._mass
         return H
 
     def largest_change(self, dz: np.ndarray) -> float:

@@ -15,16 +15,17 @@ SCENES = ("hang", "drag", "drop")
 
 
 def build(scene: str, shape, basis: HandleBasis, cubature, timestep: float = 1 / 60) -> tuple[World, Body]:
-    """A beam: hanging by one end, dragged about at the other, or dropped on a floor."""
+    """A body hanging by its end in x, dragged about at the other, or dropped on a floor."""
+    low, high = shape.vertices.amin(0), shape.vertices.amax(0)
     body = Body(shape, Material(1e5, 0.45, 1000.0), basis, cubature)
     world = World(timestep=timestep, device="cpu")
     if scene == "drop":
-        world.floor(-0.5)
+        world.floor(float(low[1]) - 0.375)
     world.add(body)
     if scene != "drop":
-        world.pin(body, where=lambda X: X[:, 0] >= 0.98)
+        world.pin(body, where=lambda X: X[:, 0] >= high[0] - 0.02 * (high - low)[0])
     if scene == "drag":
-        world.grab(body, (0.0, 0.0, 0.0), 0.1)
+        world.grab(body, (float(low[0]), *((low + high) / 2)[1:].tolist()), 0.1)
     return world, body
 
 

@@ -84,7 +84,7 @@ def test_optimised_points_move_the_body_as_all_samples_do(optimized):
 
     ours = error(optimized)
     few = uniform_cubature(box_shape(BEAM).samples.numpy(), box_shape(BEAM).sample_volumes.numpy(), 512)
-    assert len(optimized.weights) <= 72
+    assert len(optimized.weights) <= 100
     assert ours < 0.01
     assert ours < error(few)
 
