@@ -72,7 +72,7 @@ class Checkpoint:
         Raises:
             TrainingError: it belongs to a network or optimizer of another kind.
         """
-        for name in ("handles", "optimizer", "layers", "width", "gain", "head"):
+        for name in ("handles", "optimizer", "layers", "width", "activation", "gain", "head"):
             if self.config.get(name) != getattr(config, name):
                 raise TrainingError(
                     f"The checkpoint was made with {name} = {self.config.get(name)!r}, this run has "

@@ -113,7 +113,7 @@ class _Run:
         self.device = resolve_device(config.device)
         self.problem = Problem.build(shape, material, self.device)
         self.generator = torch.Generator().manual_seed(config.seed)
-        self.network = initial_network(config, self.generator, self.device)
+        self.network = initial_network(config, shape, self.generator, self.device)
         settings = {"workers": workers} if config.optimizer == "ns" else {}
         self.optimizer = build_optimizer(config.optimizer, self.network, lr=config.learning_rate, **settings)
         self._start_rate = float(self.optimizer.param_groups[0]["lr"])

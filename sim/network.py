@@ -1,12 +1,15 @@
-"""The ELU network whose features span the handles' weights, and its exact spatial gradient.
+"""The network whose features span the handles' weights, and its exact spatial gradient.
 
 Values and the three tangents by x, y, z travel together (forward mode): one matrix product a layer, no finite
-differences. Source of the architecture: Modi et al. 2024, sec. 4.2 (an ELU network of the rest position).
+differences. Source of the architecture: Modi et al. 2024, sec. 4.2, an ELU network of the rest position. Here tanh
+is the default: handles as good in energy but without ELU's kinks move several times nearer to the full-space
+solution (docs/training.md).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
@@ -17,29 +20,44 @@ from sim.fields import register_field, require
 
 Tensor = torch.Tensor
 
+ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
+    "tanh": (torch.tanh, lambda before, after: 1 - after.square()),
+    "elu": (nn.functional.elu, lambda before, after: torch.exp(before.clamp_max(0))),
+}
+"""By name: the function, and its derivative from what goes in and what came out."""
 
-class EluNetwork(nn.Module):
+
+class WeightNetwork(nn.Module):
     """A network of normalised rest positions, (n, 3) -> (n, outputs).
 
     Args:
-        layers: hidden layers, each followed by an ELU. width: of each. outputs: of a last, linear layer; None
-            leaves it away, and the last hidden layer's features are the outputs.
+        layers: hidden layers, each followed by the activation. width: of each.
         gain: multiplies the input, so that weights of unit size already bend within the body.
         generator: seeded; the only source of randomness of the initial weights.
+        activation: a name in ACTIVATIONS.
+        outputs: of a last, linear layer; None leaves it away, and the last hidden layer's features are the outputs.
     """
 
     def __init__(
-        self, layers: int, width: int, *, gain: float, generator: torch.Generator, outputs: int | None = None
+        self,
+        layers: int,
+        width: int,
+        *,
+        gain: float,
+        generator: torch.Generator,
+        activation: str = "tanh",
+        outputs: int | None = None,
     ) -> None:
         super().__init__()
         self.gain = gain
+        self.activation = activation
         self.linear_output = outputs is not None
         sizes = [3] + [width] * layers + ([outputs] if outputs is not None else [])
         self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         for number, linear in enumerate(self.linears):
             _orthogonal_(linear.weight, generator)
             if number == 0:
-                # Each unit's kink plane passes through a random point of the body's box.
+                # Where each unit bends passes through a random point of the body's box.
                 points = torch.rand(width, 3, generator=generator) - 0.5
                 linear.bias.data = -(linear.weight.data * gain * points).sum(1)
             else:
@@ -49,7 +67,9 @@ class EluNetwork(nn.Module):
         """Outputs (n, K) and their gradient by the normalised position (n, K, 3)."""
         weights = [linear.weight for linear in self.linears]
         biases = [linear.bias for linear in self.linears]
-        values, tangents = _forward_mode(points * self.gain, self.gain, weights, biases, self.linear_output)
+        values, tangents = _forward_mode(
+            points * self.gain, self.gain, weights, biases, self.activation, self.linear_output
+        )
         return values[-1], tangents[-1].permute(1, 2, 0)
 
 
@@ -65,8 +85,9 @@ class NetworkField:
 
     kind = "network"
 
-    def __init__(self, network: EluNetwork, centre: Tensor, scale: float) -> None:
+    def __init__(self, network: WeightNetwork, centre: Tensor, scale: float) -> None:
         self._gain = network.gain
+        self._activation = network.activation
         self._linear_output = network.linear_output
         self._weights = [linear.weight.detach().clone() for linear in network.linears]
         self._biases = [linear.bias.detach().clone() for linear in network.linears]
@@ -82,17 +103,23 @@ class NetworkField:
     def value(self, points: Tensor) -> Tensor:
         x = (points - self._centre) * (self._gain / self._scale)
         layers = []
+        activate, _ = ACTIVATIONS[self._activation]
         for number, (weight, bias) in enumerate(zip(self._weights, self._biases, strict=True)):
             x = torch.addmm(bias, x, weight.T)
             if not (self._linear_output and number == len(self._weights) - 1):
-                x = nn.functional.elu(x)
+                x = activate(x)
             layers.append(x)
         return x if self._linear_output else torch.cat(layers, dim=1)
 
     def value_and_gradient(self, points: Tensor) -> tuple[Tensor, Tensor]:
         gain = self._gain / self._scale
         values, tangents = _forward_mode(
-            (points - self._centre) * gain, gain, self._weights, self._biases, self._linear_output
+            (points - self._centre) * gain,
+            gain,
+            self._weights,
+            self._biases,
+            self._activation,
+            self._linear_output,
         )
         if self._linear_output:
             return values[-1], tangents[-1].permute(1, 2, 0)
@@ -100,7 +127,8 @@ class NetworkField:
 
     def to(self, device: torch.device, dtype: torch.dtype) -> NetworkField:
         copy = object.__new__(NetworkField)
-        copy._gain, copy._scale, copy._linear_output = self._gain, self._scale, self._linear_output
+        copy._gain, copy._scale = self._gain, self._scale
+        copy._activation, copy._linear_output = self._activation, self._linear_output
         copy._weights = [t.to(device, dtype) for t in self._weights]
         copy._biases = [t.to(device, dtype) for t in self._biases]
         copy._centre = self._centre.to(device, dtype)
@@ -116,6 +144,7 @@ class NetworkField:
             "layers": len(self._weights),
             "gain": self._gain,
             "scale": self._scale,
+            "activation": self._activation,
             "linear_output": self._linear_output,
         }
 
@@ -126,8 +155,11 @@ class NetworkField:
             raise BasisError(f"a network of {layers!r} layers is not possible")
         if not (math.isfinite(gain) and math.isfinite(scale) and scale > 0):
             raise BasisError("the network's scale is not a positive number")
+        if settings["activation"] not in ACTIVATIONS:
+            raise BasisError(f"networks with the activation {settings['activation']!r} are not known here")
         field = object.__new__(NetworkField)
         field._gain, field._scale, field._linear_output = gain, scale, bool(settings["linear_output"])
+        field._activation = settings["activation"]
         field._centre = require(tensors, "centre", (3,))
         field._weights, field._biases, size = [], [], 3
         for i in range(layers):
@@ -138,9 +170,10 @@ class NetworkField:
 
 
 def _forward_mode(
-    x: Tensor, gain: float, weights: list[Tensor], biases: list[Tensor], linear_output: bool
+    x: Tensor, gain: float, weights: list[Tensor], biases: list[Tensor], activation: str, linear_output: bool
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Values (n, K) and tangents (3, n, K) of every layer for inputs `x`, whose derivative is `gain`."""
+    activate, slope = ACTIVATIONS[activation]
     values, tangents = [], []
     tangent = None
     for number, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
@@ -151,8 +184,8 @@ def _forward_mode(
             x = value
             tangent = tangent.expand(3, *value.shape)
         else:
-            tangent = tangent * torch.exp(value.clamp_max(0))
-            x = nn.functional.elu(value)
+            x = activate(value)
+            tangent = tangent * slope(value, x)
         values.append(x)
         tangents.append(tangent)
     return values, tangents

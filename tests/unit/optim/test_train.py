@@ -14,7 +14,7 @@ from optim import TrainConfig, train
 from optim.checkpoint import Checkpoint
 from sim import Body, HandleBasis, Material, World
 from sim.errors import TrainingError
-from sim.network import EluNetwork, NetworkField
+from sim.network import NetworkField, WeightNetwork
 from sim.orthonormal import effective_rank, orthonormality_defect
 
 SMALL = {"handles": 8, "layers": 3, "width": 24, "batch": 256, "steps": 30, "device": "cpu"}
@@ -34,11 +34,12 @@ def shares(shape):
     return shape.sample_volumes / shape.sample_volumes.sum()
 
 
+@pytest.mark.parametrize("activation", ["tanh", "elu"])
 @pytest.mark.parametrize("outputs", [None, 5])
-def test_forward_mode_is_autograds_gradient(outputs):
-    network = EluNetwork(
-        4, 16, gain=6.0, generator=torch.Generator().manual_seed(0), outputs=outputs
-    ).double()
+def test_forward_mode_is_autograds_gradient(outputs, activation):
+    generator = torch.Generator().manual_seed(0)
+    network = WeightNetwork(4, 16, gain=6.0, generator=generator, activation=activation, outputs=outputs)
+    network = network.double()
     points = torch.rand(9, 3, dtype=torch.float64, requires_grad=True)
     values, gradients = network.value_and_gradient(points)
     for k in range(values.shape[1]):
@@ -47,7 +48,7 @@ def test_forward_mode_is_autograds_gradient(outputs):
 
 
 def test_a_network_field_is_the_network_in_metres():
-    network = EluNetwork(3, 16, gain=6.0, generator=torch.Generator().manual_seed(0), outputs=4).double()
+    network = WeightNetwork(3, 16, gain=6.0, generator=torch.Generator().manual_seed(0), outputs=4).double()
     centre = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
     field = NetworkField(network, centre, 2.0)
     points = torch.rand(7, 3, dtype=torch.float64)
@@ -192,7 +193,14 @@ def test_divergence_rolls_back_to_the_last_good_state_and_goes_on_slower(shape):
 
 def test_what_diverges_again_and_again_is_told(shape):
     config = TrainConfig(
-        **{**SMALL, "optimizer": "adam", "learning_rate": 10.0, "clip": 1e6, "gain": 900.0, "steps": 40}
+        **{
+            **SMALL,
+            "optimizer": "adam",
+            "learning_rate": 10.0,
+            "clip": 1e6,
+            "activation": "elu",
+            "gain": 900.0,
+        }
     )
     with pytest.raises(TrainingError, match="lower learning_rate"):
         train(shape, Material(), config)
