@@ -1,5 +1,8 @@
 """What a soft body is and how it moves: shape, material, handles, and the world that steps them."""
 
+# Modules that register a family of weight functions: a saved basis must load without its trainer.
+import sim.network
+import sim.rkpm  # noqa: F401
 from sim.basis import HandleBasis
 from sim.body import Body
 from sim.cubature import Cubature
