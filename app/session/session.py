@@ -1,0 +1,32 @@
+"""Session: the one object behind the window."""
+
+from __future__ import annotations
+
+from app.session.hands import HandCommands
+from app.session.loading import LoadingCommands
+from app.session.simulation import SimulationCommands
+from app.session.training import TrainingCommands
+
+
+class Session(LoadingCommands, TrainingCommands, SimulationCommands, HandCommands):
+    """What the window shows (attributes: see SessionState) and what its buttons do (see the four kinds of commands).
+
+    Args:
+        device: where bodies compute: "auto", "cpu", "cuda"... settings: kept from run to run; read from the
+            person's config folder when None.
+    """
+
+    def tick(self, seconds: float) -> None:
+        """Once a frame, before drawing: take what the worker has done, and let time go on.
+
+        Physics runs in fixed steps for at most some 12 ms; what does not fit makes slow motion instead of a
+        frozen window. Never raises: what goes wrong becomes a notice.
+
+        Args:
+            seconds: wall time since the last frame.
+        """
+        raise NotImplementedError
+
+    def close(self, seconds: float = 2.0) -> None:
+        """End all jobs; returns within this time."""
+        raise NotImplementedError
