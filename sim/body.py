@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from sim.basis import HandleBasis
-from sim.cubature import (
-    UNIFORM_POINTS,
-    Cubature,
-    cluster_cubature,
-    explicit_cubature,
-    uniform_cubature,
-)
-from sim.cubature_training import optimize_cubature
-from sim.elasticity import Elasticity, FastNeoHookean, LinearElasticity, TorchNeoHookean
-from sim.errors import WorldError
+from sim.cubature import Cubature
+from sim.elasticity import Elasticity
 from sim.incremental_potential import Damping
 from sim.material import Material
-from sim.reduction import ReducedSpace, reduce
+from sim.reduced_model import CubatureChoice, ReducedModel, build_model, lame_parameters
+from sim.reduction import ReducedSpace
 from sim.shape import Shape
-from sim.skinning import Skin
 
-CubatureChoice = Literal["optimized", "clusters", "uniform"] | int | Cubature | tuple
+
+@dataclass(frozen=True)
+class PreparedBasis:
+    """Other handles for a body with all that is heavy computed; made by `Body.prepare`, in any thread.
+
+    Attributes:
+        model: the body's new reduced model. origin: the coordinates the body had then.
+        carry: turns those into the new ones, `z' = z carry`, shape (r, r').
+    """
+
+    model: ReducedModel
+    origin: ReducedSpace
+    carry: np.ndarray
+
+    @property
+    def basis(self) -> HandleBasis:
+        """The new handles."""
+        return self.model.space.basis
 
 
 class Body:
@@ -58,8 +69,7 @@ class Body:
         self._seed = seed
         self._device = torch.device("cpu")
         self._material = material
-        self._choice = cubature
-        self._adopt(basis)
+        self._adopt(build_model(shape, material, basis, cubature, device=self._device, seed=seed))
 
     # -- what it is made of ---------------------------------------------------------------------------------
 
@@ -69,21 +79,21 @@ class Body:
 
     @property
     def basis(self) -> HandleBasis:
-        return self._basis
+        return self._model.space.basis
 
     @property
     def space(self) -> ReducedSpace:
         """The reduced coordinates its state is in."""
-        return self._space
+        return self._model.space
 
     @property
     def cubature(self) -> Cubature:
         """The points and weights its elastic energy is summed over."""
-        return self._cubature
+        return self._model.cubature
 
     @property
     def elasticity(self) -> Elasticity:
-        return self._elasticity
+        return self._model.elasticity
 
     @property
     def mass(self) -> float:
@@ -103,13 +113,13 @@ class Body:
     @property
     def shear_stiffness(self) -> np.ndarray:
         """Diagonal of the shear stiffness over the reduced coordinates [1/s2], shape (r,)."""
-        mu = self._material.lame(len(self._space.volumes))[0].numpy()
-        return self._space.shear * float(mu.mean() / self._reference_mu)
+        mu = self._material.lame(len(self.space.volumes))[0].numpy()
+        return self.space.shear * float(mu.mean() / self._reference_mu)
 
     @property
     def size(self) -> float:
         """Longest side of the box around its reference samples [m]."""
-        return self._space.scale
+        return self.space.scale
 
     def set_material(self, material: Material) -> None:
         """Change stiffness, compressibility, density or law at once; the state stays.
@@ -119,27 +129,68 @@ class Body:
         """
         law_changed = material.law != self._material.law
         mass = self._mass_matrix(material)
-        mu, lam = self._lame(material)
+        lame = lame_parameters(self.space, self.cubature, material)
         self._material, self._mass_data = material, mass
         if law_changed:
-            self._elasticity = self._build_elasticity()
+            self._model = self._model.on_device(self.shape, material, self._device)
         else:
-            self._elasticity.set_lame(mu, lam)
+            self.elasticity.set_lame(*lame)
 
-    def set_basis(self, basis: HandleBasis, *, cubature: CubatureChoice | None = None) -> None:
+    def prepare(
+        self,
+        basis: HandleBasis,
+        *,
+        cubature: CubatureChoice | None = None,
+        on_progress: Callable[[float], None] | None = None,
+        cancel: threading.Event | None = None,
+    ) -> PreparedBasis:
+        """Compute what other handles need, changing nothing: `set_basis` then takes it within milliseconds.
+
+        Safe in another thread while the body moves.
+
+        Args:
+            cubature: as in `Body`; the body's own choice when None.
+            on_progress: told the share done of choosing the cubature. cancel: stops that.
+
+        Raises:
+            BasisError, WorldError: they do not fit this body. Cancelled: `cancel` was set.
+        """
+        material, origin = self._material, self.space
+        model = build_model(
+            self.shape,
+            material,
+            basis,
+            self._model.choice if cubature is None else cubature,
+            device=self._device,
+            seed=self._seed,
+            on_progress=on_progress,
+            cancel=cancel,
+        )
+        return PreparedBasis(model, origin, self._carry(origin, model))
+
+    def set_basis(
+        self, basis: HandleBasis | PreparedBasis, *, cubature: CubatureChoice | None = None
+    ) -> np.ndarray:
         """Other handles for the same body; its motion goes on.
 
         Position and velocity are carried over by mass-weighted least squares over the reference samples:
         `z' = argmin sum_i m_i |z' phi'_i - z phi_i|^2`, which with orthonormal `phi'` is one product.
+
+        Args:
+            basis: the handles, or what `prepare` made of them. cubature: with handles only.
+
+        Returns:
+            What coordinates are multiplied by, `z' = z carry`, shape (r, r').
         """
-        old, position, velocity = self._space, self.position, self.velocity
-        initial = self._initial
-        if cubature is not None:
-            self._choice = cubature
-        self._adopt(basis)
-        carry = old.phi.T @ (self._sample_mass(self._material)[:, None] * self._space.phi)
+        prepared = basis if isinstance(basis, PreparedBasis) else self.prepare(basis, cubature=cubature)
+        carry = prepared.carry
+        if prepared.origin is not self.space:  # other handles came in between
+            carry = self._carry(self.space, prepared.model)
+        position, velocity, initial = self.position, self.velocity, self._initial
+        self._adopt(prepared.model)
         self.position, self.velocity = position @ carry, velocity @ carry
         self._initial = (initial[0] @ carry, initial[1] @ carry)
+        return carry
 
     def place(self, linear: np.ndarray, translation: np.ndarray, velocity: np.ndarray) -> None:
         """Put the whole body at `linear X + translation` [m] with a velocity field; `reset` comes back here.
@@ -147,7 +198,7 @@ class Body:
         Args:
             linear: shape (3, 3). translation: [m], shape (3,). velocity: reduced rates, shape (3, r).
         """
-        self._initial = (self._space.affine_state(linear, translation), velocity)
+        self._initial = (self.space.affine_state(linear, translation), velocity)
         self.reset()
 
     def reset(self) -> None:
@@ -158,31 +209,31 @@ class Body:
 
     def positions(self) -> torch.Tensor:
         """Current vertex positions [m], float32 on the world's device, shape (V, 3)."""
-        return self._skin.positions(self._space.raw_transforms(self.position))
+        return self._model.skin.positions(self.space.raw_transforms(self.position))
 
     def deform(self, points: torch.Tensor | np.ndarray) -> torch.Tensor:
         """Current positions [m] of rest points [m], shape (n, 3) -> (n, 3), float64 on the world's device."""
         rest = torch.as_tensor(points).detach().cpu().double().numpy()
-        moved = rest + self._space.phi_at(rest) @ self.position.T
+        moved = rest + self.space.phi_at(rest) @ self.position.T
         return torch.from_numpy(moved).to(self._device)
 
     def deformation_gradients(self) -> torch.Tensor:
         """F at the reference samples, float64 on the world's device, shape (N, 3, 3)."""
-        F = np.eye(3) + (self._space.gradient @ self.position.T).transpose(0, 2, 1)
+        F = np.eye(3) + (self.space.gradient @ self.position.T).transpose(0, 2, 1)
         return torch.from_numpy(F).to(self._device)
 
     def handle_transforms(self) -> torch.Tensor:
         """`T_h` of `x(X) = X + sum_h w_h(X) T_h [X; 1]` in metres, float64, shape (H, 3, 4)."""
-        return torch.from_numpy(self._space.raw_transforms(self.position)).to(self._device)
+        return torch.from_numpy(self.space.raw_transforms(self.position)).to(self._device)
 
     def pose(self, transforms: torch.Tensor) -> None:
         """Take on the handle transforms `T_h`, shape (H, 3, 4) in metres, at rest: for playing back."""
         T = transforms.detach().cpu().double().numpy()
         linear, shift = T[:, :, :3], T[:, :, 3]
         local = np.empty((len(T), 4, 3))
-        local[:, :3] = linear.transpose(0, 2, 1) * self._space.scale
-        local[:, 3] = shift + linear @ self._space.centre
-        self.position = np.ascontiguousarray((self._space.inverse @ local.reshape(-1, 3)).T)
+        local[:, :3] = linear.transpose(0, 2, 1) * self.space.scale
+        local[:, 3] = shift + linear @ self.space.centre
+        self.position = np.ascontiguousarray((self.space.inverse @ local.reshape(-1, 3)).T)
         self.velocity = np.zeros_like(self.position)
 
     def kinetic_energy(self) -> float:
@@ -193,7 +244,7 @@ class Body:
 
     def elastic_energy(self) -> float:
         """[J], over the cubature points."""
-        return self._elasticity.energy_gradient(self.position)[0]
+        return self.elasticity.energy_gradient(self.position)[0]
 
     def centre_of_mass(self) -> np.ndarray:
         """Current centre of mass [m], shape (3,)."""
@@ -215,73 +266,41 @@ class Body:
         """Compute and hand out results on this device."""
         if device != self._device:
             self._device = device
-            self._skin = Skin(self.shape.vertices, self._basis.weights(self.shape.vertices), device)
-            self._elasticity = self._build_elasticity()
+            self._model = self._model.on_device(self.shape, self._material, device)
 
     # -- building -------------------------------------------------------------------------------------------
 
-    def _adopt(self, basis: HandleBasis) -> None:
-        self._basis = basis
-        self._space = reduce(self.shape, self._material, basis)
-        self._mass_data = self._mass_matrix(self._material, fresh=True)
-        self._cubature = self._choose(self._choice)
-        self._elasticity = self._build_elasticity()
-        self._skin = Skin(self.shape.vertices, basis.weights(self.shape.vertices), self._device)
-        zero = np.zeros((3, self._space.rank))
+    def _adopt(self, model: ReducedModel) -> None:
+        self._model = model
+        self._reference_mass = self._sample_mass(model.material)
+        self._reference_mu = float(model.material.lame(len(self._reference_mass))[0].mean())
+        self._mass_data = self._mass_matrix(self._material)
+        if model.material is not self._material:  # it was changed while the model was made
+            self._refit()
+        zero = np.zeros((3, self.space.rank))
         self._initial = (zero, zero)
         self.reset()
 
-    def _choose(self, choice: CubatureChoice) -> Cubature:
-        samples, volumes = self._space.samples, self._space.volumes
-        if isinstance(choice, Cubature):
-            return choice
-        if isinstance(choice, tuple):
-            return explicit_cubature(*choice, samples)
-        if isinstance(choice, int) and choice > 0:
-            return cluster_cubature(samples, volumes, choice)
-        if choice == "clusters":
-            return cluster_cubature(samples, volumes, 16 * self._basis.handles)
-        if choice == "uniform":
-            return uniform_cubature(samples, volumes, UNIFORM_POINTS)
-        if choice == "optimized":
-            kept = self._basis.cubature
-            if kept is not None and kept.fits(samples):
-                return Cubature(kept.points.numpy(), kept.weights.numpy(), kept.samples.numpy())
-            return optimize_cubature(self._space, self._material, seed=self._seed)
-        raise WorldError(
-            f"Unknown cubature {choice!r}: use 'optimized', 'clusters', 'uniform', a number of points, "
-            "or (points, weights)."
-        )
+    def _refit(self) -> None:
+        material = self._material
+        if material.law != self._model.material.law:
+            self._model = self._model.on_device(self.shape, material, self._device)
+        else:
+            self.elasticity.set_lame(*lame_parameters(self.space, self.cubature, material))
 
-    def _build_elasticity(self) -> Elasticity:
-        if self._material.law == "linear":
-            return LinearElasticity(self._space.gradient, self._space.volumes, *self._lame(self._material))
-        A = self._space.gradient_at(self._cubature.points)
-        mu, lam = self._lame(self._material)
-        if self._device.type == "cpu":
-            return FastNeoHookean(A, self._cubature.weights, mu, lam)
-        return TorchNeoHookean(A, self._cubature.weights, mu, lam, device=self._device)
-
-    def _lame(self, material: Material) -> tuple[np.ndarray, np.ndarray]:
-        count = len(self._space.samples)
-        if material.law == "linear":
-            return tuple(value.numpy() for value in material.lame(count))
-        return self._cubature.lame(material, count, self._space.volumes)
+    def _carry(self, origin: ReducedSpace, model: ReducedModel) -> np.ndarray:
+        return origin.phi.T @ (self._sample_mass(model.material)[:, None] * model.space.phi)
 
     def _sample_mass(self, material: Material) -> np.ndarray:
-        return self._space.volumes * material.per_sample("density", len(self._space.volumes)).numpy()
+        volumes = self.space.volumes
+        return volumes * material.per_sample("density", len(volumes)).numpy()
 
-    def _mass_matrix(
-        self, material: Material, *, fresh: bool = False
-    ) -> tuple[np.ndarray | float, np.ndarray]:
+    def _mass_matrix(self, material: Material) -> tuple[np.ndarray | float, np.ndarray]:
         mass = self._sample_mass(material)
-        if fresh:
-            self._reference_mass = mass
-            self._reference_mu = float(material.lame(len(mass))[0].mean())
         self._total_mass = float(mass.sum())
-        self._rest_centre = mass @ self._space.samples / self._total_mass
+        self._rest_centre = mass @ self.space.samples / self._total_mass
         ratio = mass / self._reference_mass
-        moment = mass @ self._space.phi
+        moment = mass @ self.space.phi
         if np.ptp(ratio) < 1e-12 * ratio[0]:
             return float(ratio[0]), moment
-        return self._space.phi.T @ (mass[:, None] * self._space.phi), moment
+        return self.space.phi.T @ (mass[:, None] * self.space.phi), moment

@@ -42,26 +42,31 @@ class Pin:
             raise WorldError(f"A pin's stiffness is 'hard' or a positive number of N/m, got {stiffness!r}.")
         self._stiffness = stiffness
         samples, volumes = body.space.samples, body.space.volumes
-        inside = _mask(where, samples)
-        self.rest, share = samples[inside], volumes[inside]
-        if not len(self.rest):
+        held = np.flatnonzero(_mask(where, samples))
+        self.rest, share = samples[held], volumes[held]
+        self._samples = held if len(held) else None
+        if not len(held):
             # A thin region may hold surface vertices but no sample.
             vertices = body.shape.vertices.numpy()
-            inside = _mask(where, vertices)
-            self.rest, share = vertices[inside], np.ones(int(inside.sum()))
+            self.rest = vertices[_mask(where, vertices)]
+            share = np.ones(len(self.rest))
         if not len(self.rest):
             raise WorldError(
                 f"Nothing of the body {body.name!r} lies in that region, so there is nothing to pin."
             )
         stride = -(-len(self.rest) // _MOST_PINNED)
         self.rest, share = self.rest[::stride], share[::stride]
+        if self._samples is not None:
+            self._samples = self._samples[::stride]
         self._share = share / share.sum()
         self.rebuild()
 
     def rebuild(self) -> None:
         """Hold the same places after the body's handles were exchanged."""
         targets = self.force.targets if hasattr(self, "force") else None
-        phi = self.body.space.phi_at(self.rest)
+        space = self.body.space
+        # At samples the space has them already: asking the network for a large pin takes longer than a frame.
+        phi = space.phi_at(self.rest) if self._samples is None else space.phi[self._samples]
         if targets is None:
             targets = self.rest + phi @ self.body.position.T
         total = self._stiffness

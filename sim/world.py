@@ -13,12 +13,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
+from sim.basis import HandleBasis
 from sim.blas import single_thread
-from sim.body import Body
+from sim.body import Body, PreparedBasis
 from sim.device import resolve_device
 from sim.errors import WorldError
 from sim.hands import Grab, Pin
 from sim.integrator import Integrator
+from sim.reduced_model import CubatureChoice
 from sim.state import BodyState, StepReport, WorldState
 from sim.stepper import BodyStepper, Hands
 
@@ -264,15 +266,26 @@ class World:
             body.position = part.position.double().cpu().numpy().copy()
             body.velocity = part.velocity.double().cpu().numpy().copy()
 
-    def set_basis(self, body: Body, basis, *, cubature=None) -> None:
-        """Other handles for a body in the world: its motion, pins and grabs go on (`Body.set_basis`)."""
+    def set_basis(
+        self,
+        body: Body,
+        basis: HandleBasis | PreparedBasis,
+        *,
+        cubature: CubatureChoice | None = None,
+    ) -> np.ndarray:
+        """Other handles for a body in the world: its motion, pins and grabs go on (`Body.set_basis`).
+
+        Returns:
+            What its coordinates were multiplied by, shape (r, r').
+        """
         stepper = self._stepper(body)
-        body.set_basis(basis, cubature=cubature)
+        carry = body.set_basis(basis, cubature=cubature)
         stepper.rebuild()
         self._integrator.forget()
         for hand in (*self._pins, *self._grabs):
             if hand.body is body:
                 hand.rebuild()
+        return carry
 
     def _stepper(self, body: Body) -> BodyStepper:
         if body not in self._steppers:
