@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -22,6 +23,8 @@ from sim.world import World
 
 MakeHandles = Callable[[BodyPart, Shape, Material], HandleBasis]
 """Gives a body its handles."""
+ChooseCubature = Callable[[BodyPart, Shape, HandleBasis], CubatureChoice]
+"""Says how a body's elastic energy is summed."""
 
 
 def build_world(
@@ -29,7 +32,8 @@ def build_world(
     *,
     device: str = "auto",
     make_handles: MakeHandles = handles_for,
-    cubature: CubatureChoice | None = None,
+    cubature: CubatureChoice | ChooseCubature | None = None,
+    on_stage: Callable[[int, str], None] | None = None,
 ) -> World:
     """Everything a scene describes but its events, camera and film.
 
@@ -37,7 +41,8 @@ def build_world(
         scene: as `load_scene` gives it, with absolute paths.
         device: where it computes: "auto", "cpu", "cuda"...
         make_handles: gives each body its handles; by default its weights file, else training.
-        cubature: instead of each body's own choice.
+        cubature: instead of each body's own choice, or what chooses it once the handles are there.
+        on_stage: told the body's number and what is done with it now, a clause; may raise to stop.
 
     Returns:
         The world; `world.bodies` are in the scene's order and bear its names.
@@ -54,24 +59,39 @@ def build_world(
         world.floor(scene.floor.height, scene.floor.friction)
     for index, part in enumerate(scene.bodies):
         with _telling(f"bodies[{index}] ({part.name!r})"):
-            body = build_body(part, make_handles=make_handles, cubature=cubature)
+            tell = _silent if on_stage is None else partial(on_stage, index)
+            body = build_body(part, make_handles=make_handles, cubature=cubature, on_stage=tell)
+            tell("putting it in its place")
             add_body(world, part, body)
     return world
 
 
+def _silent(stage: str) -> None:
+    pass
+
+
 def build_body(
-    part: BodyPart, *, make_handles: MakeHandles = handles_for, cubature: CubatureChoice | None = None
+    part: BodyPart,
+    *,
+    make_handles: MakeHandles = handles_for,
+    cubature: CubatureChoice | ChooseCubature | None = None,
+    on_stage: Callable[[str], None] = _silent,
 ) -> Body:
-    """A scene's body, not in a world yet.
+    """A scene's body, not in a world yet; the arguments are those of `build_world`.
 
     Raises:
         StudioError: of the step that failed (shape, material, handles, cubature).
     """
+    on_stage("reading the mesh")
     shape = build_shape(part)
+    on_stage("finding handles")
     material = build_material(part, shape)
     handles = make_handles(part, shape, material)
+    on_stage("reducing it to its handles")
     damping = Damping(mass=part.damping.mass, stiffness=part.damping.stiffness)
     choice = part.cubature if cubature is None else cubature
+    if callable(choice):
+        choice = choice(part, shape, handles)
     return Body(shape, material, handles, choice, damping=damping, seed=part.train.seed, name=part.name)
 
 
@@ -122,10 +142,10 @@ def add_body(world: World, part: BodyPart, body: Body) -> None:
     for index, region in enumerate(part.regions):
         if region.pinned:
             with _telling(f"regions[{index}]"):
-                world.pin(body, _predicate(region.where, np.eye(4)[:3]))
+                world.pin(body, region_mask(region.where, np.eye(4)[:3]))
     for index, pin in enumerate(part.pins):
         with _telling(f"pins[{index}] (world coordinates at time 0)"):
-            world.pin(body, _predicate(pin.where, matrix), stiffness=pin.stiffness)
+            world.pin(body, region_mask(pin.where, matrix), stiffness=pin.stiffness)
 
 
 def placement(transform: Transform) -> np.ndarray:
@@ -140,8 +160,8 @@ def placement(transform: Transform) -> np.ndarray:
     return np.column_stack([rotation, transform.translate])
 
 
-def _predicate(where: Where, matrix: np.ndarray) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Whether rest points, moved by `matrix` (3, 4), lie in a region."""
+def region_mask(where: Where, matrix: np.ndarray) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The function that says whether rest points, moved by `matrix` (3, 4) [m], lie in a region."""
 
     def inside(points: torch.Tensor) -> torch.Tensor:
         moved = torch.as_tensor(matrix, dtype=points.dtype, device=points.device)

@@ -20,6 +20,7 @@ from sim.device import resolve_device
 from sim.errors import WorldError
 from sim.hands import Grab, Pin
 from sim.integrator import Integrator
+from sim.material import Material
 from sim.reduced_model import CubatureChoice
 from sim.state import BodyState, StepReport, WorldState
 from sim.stepper import BodyStepper, Hands
@@ -266,6 +267,16 @@ class World:
             body.position = part.position.double().cpu().numpy().copy()
             body.velocity = part.velocity.double().cpu().numpy().copy()
 
+    def set_material(self, body: Body, material: Material) -> None:
+        """Other stuff for a body in the world, at once; what holds it is as hard to it as before.
+
+        Raises:
+            MaterialError: per-sample values that do not match the body's samples.
+        """
+        self._stepper(body)
+        body.set_material(material)
+        self._renew_hands(body)
+
     def set_basis(
         self,
         body: Body,
@@ -281,11 +292,14 @@ class World:
         stepper = self._stepper(body)
         carry = body.set_basis(basis, cubature=cubature)
         stepper.rebuild()
+        self._renew_hands(body)
+        return carry
+
+    def _renew_hands(self, body: Body) -> None:
         self._integrator.forget()
         for hand in (*self._pins, *self._grabs):
             if hand.body is body:
                 hand.rebuild()
-        return carry
 
     def _stepper(self, body: Body) -> BodyStepper:
         if body not in self._steppers:
