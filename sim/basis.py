@@ -249,13 +249,12 @@ class HandleBasis:
             raise BasisError(f"A body needs at least the constant handle; got handles={handles}.")
         return HandleBasis(FunctionField(function, handles - 1))
 
-    def save(self, path: str | os.PathLike) -> None:
-        """Write one safetensors file, beside and then renamed: never a half-written one.
+    def parts(self) -> tuple[dict, dict[str, Tensor]]:
+        """What a file keeps of it: a JSON-able header, and named tensors; `from_parts` reads them.
 
         Raises:
-            BasisError: the weights come from a Python function, or the place cannot be written.
+            BasisError: the weights come from a Python function.
         """
-        path = Path(path)
         header = {
             "version": FORMAT_VERSION,
             "kind": self._field.kind,
@@ -274,6 +273,28 @@ class HandleBasis:
             tensors["handle_points"] = self.handle_points.contiguous()
         if self.cubature is not None:
             tensors |= {f"cubature.{k}": v.contiguous() for k, v in vars(self.cubature).items()}
+        return header, tensors
+
+    @staticmethod
+    def from_parts(header: Mapping, tensors: dict[str, Tensor]) -> HandleBasis:
+        """A basis from what `parts` gave, read from a file that may be damaged.
+
+        Raises:
+            BasisError: another version, or parts that do not fit together; says which.
+        """
+        try:
+            return _from_parts(header, tensors)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise BasisError(f"the weights are damaged: {error}") from error
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write one safetensors file, beside and then renamed: never a half-written one.
+
+        Raises:
+            BasisError: the weights come from a Python function, or the place cannot be written.
+        """
+        header, tensors = self.parts()
+        path = Path(path)
         partial = path.with_name(f".{path.name}.partial")
         try:
             save_file(tensors, partial, metadata={"simplicits_studio": json.dumps(header, allow_nan=False)})
@@ -312,7 +333,7 @@ class HandleBasis:
         return self._placed[device]
 
 
-def _from_parts(header: dict, tensors: dict[str, Tensor]) -> HandleBasis:
+def _from_parts(header: Mapping, tensors: dict[str, Tensor]) -> HandleBasis:
     if header.get("version") != FORMAT_VERSION:
         raise BasisError(
             f"it was written in format version {header.get('version')!r}, this program reads {FORMAT_VERSION}"

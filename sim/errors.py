@@ -21,6 +21,10 @@ class WorldError(StudioError):
     """A request to the simulation makes no sense (unknown body, empty region, wrong state)."""
 
 
+class TrajectoryError(StudioError):
+    """A recorded motion is missing, damaged, or does not fit."""
+
+
 class TrainingError(StudioError):
     """Training cannot start or cannot go on."""
 
