@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from app.session.hands import HandCommands
-from app.session.loading import LoadingCommands
 from app.session.simulation import SimulationCommands
 from app.session.training import TrainingCommands
 
 
-class Session(LoadingCommands, TrainingCommands, SimulationCommands, HandCommands):
-    """What the window shows (attributes: see SessionState) and what its buttons do (see the four kinds of commands).
+class Session(TrainingCommands, SimulationCommands, HandCommands):
+    """What the window shows (attributes: see SessionState) and what its buttons do: commands on files, on training, on
+    motion and of the hand.
 
     Args:
         device: where bodies compute: "auto", "cpu", "cuda"... settings: kept from run to run; read from the
@@ -25,8 +25,16 @@ class Session(LoadingCommands, TrainingCommands, SimulationCommands, HandCommand
         Args:
             seconds: wall time since the last frame.
         """
-        raise NotImplementedError
+        self._poll_worker()
+        self._notices.expire()
+        self.attempt(self._advance, seconds)
+
+    @property
+    def busy(self) -> bool:
+        """Whether the worker has something to do: pace frames so that it gets its share."""
+        return self._worker.busy
 
     def close(self, seconds: float = 2.0) -> None:
         """End all jobs; returns within this time."""
-        raise NotImplementedError
+        self._next_job = None
+        self._worker.close(seconds)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from app.jobs import Worker
+import numpy as np
+
+from app.arrangement import Arrangement, Arranger, replace_part
+from app.jobs import Job, Message, Worker
 from app.notices import Kind, Notice, Notices
 from app.session.views import Energies, LoadingView, SimulationState, Status, Tool, TrainingView
 from app.settings import Settings
 from app.timeline import Timeline
-from scenes.schema import Scene
+from app.training_job import TrainingControl
+from app.undo import UndoHistory
+from scenes.schema import Camera, Scene
+from sim.basis import HandleBasis
 from sim.body import Body
 from sim.device import resolve_device
 from sim.errors import StudioError
@@ -69,11 +76,21 @@ class SessionState:
         self.timeline = Timeline()
         self.selected_body: Body | None = None
         self.selected_handle = 0
-        self.camera = None
+        self.camera: Camera | None = None
         self.scene_version = 0
         self.weights_version = 0
         self.motion_version = 0
-        self._refusals: dict[str, Callable[[], str | None]] = {}
+        self._owed = 0.0  # simulated time still to be stepped or shown [s]
+        self._playing_back = False
+        self._shown: dict[Body, tuple[int, np.ndarray]] = {}
+        self._control: TrainingControl | None = None
+        self._on_message: Callable[[Message], None] | None = None
+        self._next_job: Callable[[], None] | None = None
+        self._arranger: Arranger | None = None
+        self._history = UndoHistory(Arrangement())
+        self._keys = itertools.count()
+        self._run = 0
+        self._trained: dict[Body, HandleBasis] = {}
 
     @property
     def bodies(self) -> tuple[Body, ...]:
@@ -116,7 +133,7 @@ class SessionState:
         Args:
             command: the method's name, e.g. "train".
         """
-        check = self._refusals.get(command)
+        check = getattr(self, f"_why_not_{command}", None)
         return check() if check is not None else None
 
     def _require(self, command: str) -> None:
@@ -126,3 +143,49 @@ class SessionState:
 
     def _needs_world(self) -> str | None:
         return None if self.world is not None else "Open a mesh or a scene first."
+
+    # -- for the commands -----------------------------------------------------------------------------------
+
+    def _index(self, body: Body) -> int:
+        """A body's number in the scene."""
+        if body not in self.bodies:
+            raise Refusal("That body is no longer there.")
+        return self.bodies.index(body)
+
+    def _edit(self, **values) -> None:
+        """Change the scene's own values."""
+        if self.scene is not None:
+            self.scene = replace_part(self.scene, **values)
+            self.dirty = True
+
+    def _edit_body(self, index: int, **values) -> None:
+        """Change the values of one of the scene's bodies."""
+        if self.scene is not None:
+            parts = list(self.scene.bodies)
+            parts[index] = replace_part(parts[index], **values)
+            self._edit(bodies=tuple(parts))
+
+    def _start_job(self, job: Job, name: str, on_message: Callable[[Message], None]) -> None:
+        """Run a job; what it says comes to `on_message`, in the main thread, from the next tick on."""
+        self._worker.start(job, name=name)
+        self._on_message = on_message
+
+    def _when_free(self, begin: Callable[[], None]) -> None:
+        """Begin at once, or when the job that runs has ended; a later wish replaces an earlier one."""
+        if self._worker.busy:
+            self._next_job = begin
+        else:
+            begin()
+
+    def _poll_worker(self) -> None:
+        for message in self._worker.poll():
+            handle = self._on_message
+            try:
+                if handle is not None:
+                    handle(message)
+            except Exception as error:  # a result that cannot be used must not take the window down
+                self.notify_exception(error, "taking in what was computed")
+        if not self._worker.busy:
+            begin, self._next_job = self._next_job, None
+            if begin is not None:
+                self.attempt(begin)

@@ -1,0 +1,168 @@
+"""Opening a file, in the worker: from a mesh or a scene to a world one can pull."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from app.jobs import JobContext
+from app.mesh_units import scene_for_mesh
+from optim.problem import Problem, initial_network
+from scenes.build import build_world
+from scenes.handles import load_handles, train_config
+from scenes.load import load_scene
+from scenes.schema import BodyPart, Scene
+from sim.basis import HandleBasis
+from sim.body import Body, PreparedBasis
+from sim.errors import StudioError
+from sim.material import Material
+from sim.mesh_files import FORMATS
+from sim.reduced_model import CubatureChoice
+from sim.shape import Shape
+from sim.world import World
+
+SCENE_SUFFIXES = (".yaml", ".yml")
+WEIGHTS_SUFFIX = ".safetensors"
+
+FileKind = Literal["scene", "mesh", "weights"]
+
+
+def kind_of(path: str | os.PathLike) -> FileKind:
+    """What a file is, by its extension.
+
+    Raises:
+        StudioError: nothing that can be opened; the message lists what can.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix in SCENE_SUFFIXES:
+        return "scene"
+    if suffix in FORMATS:
+        return "mesh"
+    if suffix == WEIGHTS_SUFFIX:
+        return "weights"
+    known = ", ".join((*SCENE_SUFFIXES, *FORMATS, WEIGHTS_SUFFIX))
+    raise StudioError(f"{Path(path).name}: this kind of file cannot be opened. Readable: {known}.")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What is being done, as a clause, and the share done of everything, 0 to 1."""
+
+    text: str
+    fraction: float
+
+
+@dataclass(frozen=True)
+class LoadedWorld:
+    """A scene that can be played.
+
+    Attributes:
+        scene: what was read. path: its file, None for a bare mesh. world: its bodies, in order.
+        untrained: numbers of the bodies whose handles are those of an untrained network.
+        remarks: what the person should know (the unit that was guessed).
+    """
+
+    scene: Scene
+    path: Path | None
+    world: World
+    untrained: tuple[int, ...]
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LoadedWeights:
+    """Handle weights for a body that is there already."""
+
+    body: Body
+    prepared: PreparedBasis
+    path: Path
+
+
+def load_world(
+    context: JobContext,
+    path: Path,
+    *,
+    device: str,
+    size: float | None = None,
+    scale: float | None = None,
+    up: Literal["y", "z"] = "y",
+) -> LoadedWorld:
+    """Read a scene or a mesh and build its world; reports `Stage`s.
+
+    Raises:
+        StudioError: what is wrong with the file, in the person's words. Cancelled: the job was.
+    """
+    context.report(Stage("reading the file", 0.02))
+    remarks: list[str] = []
+    if kind_of(path) == "scene":
+        scene, scene_path = load_scene(path), path
+    else:
+        scene, remark = scene_for_mesh(path, size=size, scale=scale, up=up)
+        scene_path = None
+        remarks += [remark] if remark else []
+    untrained: list[int] = []
+    stages = 4 * len(scene.bodies)
+    done = 0
+
+    def on_stage(index: int, text: str) -> None:
+        nonlocal done
+        context.check()
+        name = f"{scene.bodies[index].name}: " if len(scene.bodies) > 1 else ""
+        context.report(Stage(name + text, 0.05 + 0.95 * done / stages))
+        done += 1
+
+    def make_handles(part: BodyPart, shape: Shape, material: Material) -> HandleBasis:
+        basis = load_handles(part)
+        if basis is None:
+            untrained.append(scene.bodies.index(part))
+            basis = instant_handles(part, shape, material)
+        return basis
+
+    world = build_world(
+        scene, device=device, make_handles=make_handles, cubature=quick_cubature, on_stage=on_stage
+    )
+    context.check()
+    return LoadedWorld(scene, scene_path, world, tuple(untrained), tuple(remarks))
+
+
+def load_weights(context: JobContext, path: Path, body: Body) -> LoadedWeights:
+    """Read handle weights for a body and compute what it needs of them; reports `Stage`s.
+
+    Raises:
+        BasisError: the file is damaged, or its weights were made for another shape. Cancelled: the job was.
+    """
+    context.report(Stage("reading weights", 0.05))
+    basis = HandleBasis.load(path)
+    context.check()
+    context.report(Stage("reducing the body to its handles", 0.3))
+    prepared = body.prepare(basis, cubature=kept_or_clusters(basis, body.shape))
+    context.check()
+    return LoadedWeights(body, prepared, path)
+
+
+def instant_handles(part: BodyPart, shape: Shape, material: Material) -> HandleBasis:
+    """Handles without training: the head solved once over an untrained network's features.
+
+    The same as training's snapshot before its first step, in a tenth of a second.
+    """
+    config = train_config(part, device="cpu")
+    device = torch.device("cpu")
+    problem = Problem.build(shape, material, device)
+    generator = torch.Generator().manual_seed(config.seed)
+    network = initial_network(config, shape, generator, device)
+    return problem.basis(network, config.handles, everything=False)
+
+
+def quick_cubature(part: BodyPart, shape: Shape, basis: HandleBasis) -> CubatureChoice:
+    """A scene's own choice, but clusters instead of optimising for seconds while someone waits."""
+    return kept_or_clusters(basis, shape) if part.cubature == "optimized" else part.cubature
+
+
+def kept_or_clusters(basis: HandleBasis, shape: Shape) -> CubatureChoice:
+    """The cubature that is kept with a basis where it fits the shape, else clusters."""
+    kept = basis.cubature
+    return "optimized" if kept is not None and kept.fits(shape.samples.numpy()) else "clusters"
