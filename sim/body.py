@@ -211,6 +211,11 @@ class Body:
         """Current vertex positions [m], float32 on the world's device, shape (V, 3)."""
         return self._model.skin.positions(self.space.raw_transforms(self.position))
 
+    @property
+    def skinning_weights(self) -> torch.Tensor:
+        """The handles' weights at the vertices, float32 on the CPU, shape (V, H): what `positions` draws with."""
+        return self._model.skin.weights.cpu()
+
     def deform(self, points: torch.Tensor | np.ndarray) -> torch.Tensor:
         """Current positions [m] of rest points [m], shape (n, 3) -> (n, 3), float64 on the world's device."""
         rest = torch.as_tensor(points).detach().cpu().double().numpy()

@@ -25,6 +25,11 @@ class Skin:
         self._device = device
         self._rows = torch.empty(_BLOCK, 12, device=device)
 
+    @property
+    def weights(self) -> torch.Tensor:
+        """The handles' weights at the vertices, float32, shape (V, H)."""
+        return self._weights
+
     def positions(self, transforms: np.ndarray) -> torch.Tensor:
         """Vertex positions [m], float32, shape (V, 3), for handle transforms (H, 3, 4)."""
         T = transforms.copy()

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from sample_bodies import box_shape, subdivided_box
+from sample_bodies import box_shape, make_body, subdivided_box
 
 from sim.contact_points import contact_points
 from sim.skinning import Skin
@@ -50,3 +50,10 @@ def test_shapes_without_faces_touch_with_their_samples():
     points = contact_points(shape)
     assert len(points.rest) == 256
     np.testing.assert_allclose(points.area, (1 / 256) ** (2 / 3))
+
+
+def test_a_body_tells_the_weights_it_draws_with():
+    body = make_body()
+    given = body.skinning_weights
+    np.testing.assert_allclose(given, body.basis.weights(body.shape.vertices), atol=1e-6)
+    assert given.dtype == torch.float32
