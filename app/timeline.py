@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sim.body import Body
 from sim.state import BodyState, WorldState
 
 MEMORY_BOUND = 256 * 2**20
@@ -95,23 +94,32 @@ class Timeline:
         self._bytes, self._first, self.cursor = 0, 0, 0
         self._carries = []
 
-    def append(self, time: float, bodies: Sequence[Body], timestep: float) -> None:
-        """Keep the state after a step of `timestep` [s]; it becomes the frame shown."""
+    def append(
+        self,
+        time: float,
+        positions: Sequence[np.ndarray],
+        velocities: Sequence[np.ndarray],
+        timestep: float,
+    ) -> None:
+        """Keep the state after a step of `timestep` [s]; it becomes the frame shown.
+
+        Args:
+            positions, velocities: reduced coordinates of each body and their rates [1/s], (3, r); copied.
+        """
         if not self._carries:
-            self._carries = [[] for _ in bodies]
-        positions = tuple(body.position.copy() for body in bodies)
+            self._carries = [[] for _ in positions]
         generations = tuple(len(carries) for carries in self._carries)
         previous = self._frames[-1] if self._frames else None
-        velocities = []
-        for index, body in enumerate(bodies):
+        kept = []
+        for index, (position, velocity) in enumerate(zip(positions, velocities, strict=True)):
             follows = (
                 previous is not None
                 and previous.generations[index] == generations[index]
-                and _close(body.velocity, (positions[index] - previous.positions[index]) / timestep)
+                and _close(velocity, (position - previous.positions[index]) / timestep)
             )
             # Implicit Euler's rates need not be kept; those of a frame after a jump must be.
-            velocities.append(None if follows else body.velocity.copy())
-        frame = _Frame(time, positions, tuple(velocities), generations)
+            kept.append(None if follows else velocity.copy())
+        frame = _Frame(time, tuple(p.copy() for p in positions), tuple(kept), generations)
         self._frames.append(frame)
         self._bytes += frame.bytes
         while self._bytes > self._bound and len(self._frames) > 1:
@@ -145,6 +153,14 @@ class Timeline:
                 for position, velocity in self._numbers(frame, timestep)
             ),
         )
+
+    def copy(self) -> Timeline:
+        """The same frames (which never change), to be read in another thread."""
+        other = Timeline(self._bound)
+        other._frames = self._frames.copy()
+        other._bytes, other._first, other.cursor = self._bytes, self._first, self.cursor
+        other._carries = [list(carries) for carries in self._carries]
+        return other
 
     def _numbers(self, frame: int, timestep: float) -> list[tuple[np.ndarray, np.ndarray]]:
         if not self._first <= frame <= self.last:

@@ -233,12 +233,7 @@ class Body:
 
     def pose(self, transforms: torch.Tensor) -> None:
         """Take on the handle transforms `T_h`, shape (H, 3, 4) in metres, at rest: for playing back."""
-        T = transforms.detach().cpu().double().numpy()
-        linear, shift = T[:, :, :3], T[:, :, 3]
-        local = np.empty((len(T), 4, 3))
-        local[:, :3] = linear.transpose(0, 2, 1) * self.space.scale
-        local[:, 3] = shift + linear @ self.space.centre
-        self.position = np.ascontiguousarray((self.space.inverse @ local.reshape(-1, 3)).T)
+        self.position = self.space.state_of(transforms.detach().cpu().double().numpy())
         self.velocity = np.zeros_like(self.position)
 
     def kinetic_energy(self) -> float:

@@ -72,6 +72,14 @@ class ReducedSpace:
         linear = T[:, :, :3] / self.scale
         return np.concatenate([linear, T[:, :, 3:] - (linear @ self.centre)[:, :, None]], axis=2)
 
+    def state_of(self, transforms: np.ndarray) -> np.ndarray:
+        """The state nearest, in mass, to handle transforms (H, 3, 4) in metres: the inverse of `raw_transforms`."""
+        linear, shift = transforms[:, :, :3], transforms[:, :, 3]
+        local = np.empty((len(transforms), 4, 3))
+        local[:, :3] = linear.transpose(0, 2, 1) * self.scale
+        local[:, 3] = shift + linear @ self.centre
+        return np.ascontiguousarray((self.inverse @ local.reshape(-1, 3)).T)
+
     def affine_state(self, linear: np.ndarray, translation: np.ndarray) -> np.ndarray:
         """The state that puts every X at `linear X + translation`; linear (3, 3), translation (3,) [m]."""
         T = np.zeros((self.basis.handles, 4, 3))

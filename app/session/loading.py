@@ -11,18 +11,19 @@ from typing import Literal
 import numpy as np
 
 from app.arrangement import Arranger, arrangement_of, replace_part
-from app.jobs import Failed, Finished, Message
-from app.loading_job import LoadedWeights, LoadedWorld, Stage, kind_of, load_weights, load_world
+from app.jobs import Failed, Finished, Job, JobContext, Message
+from app.loading_job import LoadedWeights, LoadedWorld, Stage, kind_of, load_tensors, load_world
 from app.session.state import Refusal, SessionState
 from app.session.views import LoadingView, TrainingView
 from app.training_job import NewWeights
 from app.undo import UndoHistory
-from scenes.save import save_scene
+from scenes.save import save_scene, scene_text
 from scenes.schema import BodyPart, PinRegion, Scene
 from scenes.shipped import find_scene
 from sim.basis import HandleBasis
 from sim.body import Body, PreparedBasis
 from sim.errors import SceneError
+from sim.trajectory import Trajectory
 
 
 class LoadingCommands(SessionState):
@@ -46,30 +47,22 @@ class LoadingCommands(SessionState):
                 guessed from the numbers, and a notice says so (`app.mesh_units`). up: the mesh's upward axis.
 
         Raises:
-            StudioError: no such scene, a kind of file that cannot be opened, weights with nothing open.
+            StudioError: no such scene, or a kind of file that cannot be opened. What is wrong inside a file comes
+                as a notice.
         """
         file = Path(path) if Path(path).suffix else find_scene(path)
         kind = kind_of(file)
-        if kind == "weights":
-            body = self.selected_body
-            if body is None:
-                raise Refusal("Open the mesh or the scene that these weights are for first.")
+        device, body = str(self.device), self.selected_body
 
-            def begin() -> None:
-                self._begin_loading(file, lambda context: load_weights(context, file, body))
-        else:
-            device = str(self.device)
-
-            def begin() -> None:
-                self._begin_loading(
-                    file,
-                    lambda context: load_world(context, file, device=device, size=size, scale=scale, up=up),
-                )
+        def job(context: JobContext) -> LoadedWorld | LoadedWeights:
+            if kind == "tensors":
+                return load_tensors(context, file, body, device=device)
+            return load_world(context, file, device=device, size=size, scale=scale, up=up)
 
         self.loading = LoadingView(file.name, "waiting for the last job to end")
         self.status = "loading"
         self._worker.cancel()
-        self._when_free(begin)
+        self._when_free(lambda: self._begin_loading(file, job))
 
     def _why_not_cancel_loading(self) -> str | None:
         return None if self.loading is not None else "Nothing is being opened."
@@ -160,9 +153,43 @@ class LoadingCommands(SessionState):
             parts.append(replace_part(part, regions=tuple(regions), pins=own))
         return replace_part(self.scene, bodies=tuple(parts), camera=self.camera)
 
+    def _why_not_save_motion(self) -> str | None:
+        if len(self.timeline) < 2:
+            return "Nothing has been simulated yet, so there is no motion to save."
+        return "Wait until training or opening has ended." if self._worker.busy else None
+
+    def save_motion(self, path: str | os.PathLike) -> None:
+        """Write the timeline as a recorded motion (.safetensors), in the worker; a notice says when it is there.
+
+        Raises:
+            Refusal: nothing was simulated, or another job is running.
+        """
+        self._require("save_motion")
+        file = Path(path).absolute()
+        if file.suffix.lower() != ".safetensors":
+            file = file.with_name(f"{file.name}.safetensors")
+        bodies, h = self.bodies, self.world.timestep
+        timeline, scene = self.timeline.copy(), self.current_scene()
+
+        def job(context: JobContext) -> Path:
+            # Handles are exchanged by jobs only, so the bodies' do not change while this one runs.
+            frames = range(timeline.first, timeline.last + 1)
+            states = (timeline.state(frame, h) for frame in frames)
+            text = scene_text(scene, file.parent)
+            Trajectory.of(bodies, states, timestep=h, scene_text=text).save(file)
+            return file
+
+        def on_message(message: Message) -> None:
+            if isinstance(message, Failed):
+                self.notify_exception(message.error, f"saving {file.name}")
+            elif isinstance(message, Finished):
+                self.notify("info", f"The motion is in {file.name}.")
+
+        self._start_job(job, "saving", on_message)
+
     # -- taking in what was loaded --------------------------------------------------------------------------
 
-    def _begin_loading(self, file: Path, job) -> None:
+    def _begin_loading(self, file: Path, job: Job) -> None:
         self.loading = LoadingView(file.name)
         self.status = "loading"
 
@@ -195,7 +222,13 @@ class LoadingCommands(SessionState):
     def _take_world(self, loaded: LoadedWorld, file: Path) -> None:
         self._adopt(loaded.scene, loaded.path, loaded.world)
         self.status = "ready"
-        self.simulation = "playing"
+        if loaded.timeline is None:
+            self.simulation = "playing"
+        else:
+            self.timeline = loaded.timeline
+            self.simulation = "paused"
+            self.timeline.cursor = -1  # none of its frames is shown yet
+            self._show(self.timeline.first)
         self.settings.remember(file)
         for remark in loaded.remarks:
             self.notify("info", remark)

@@ -148,10 +148,15 @@ class SimulationCommands(SessionState):
         """Frame 0 is where the world is now."""
         self.timeline.clear()
         self.energies.clear()
-        self.timeline.append(self.world.time, self.bodies, self.world.timestep)
+        self._keep_frame()
         self._owed = 0.0
         self.slow_motion = 1.0
         self.motion_version += 1
+
+    def _keep_frame(self) -> None:
+        positions = [body.position for body in self.bodies]
+        velocities = [body.velocity for body in self.bodies]
+        self.timeline.append(self.world.time, positions, velocities, self.world.timestep)
 
     # -- letting time go on ---------------------------------------------------------------------------------
 
@@ -207,7 +212,7 @@ class SimulationCommands(SessionState):
             if len(self.timeline):
                 world.set_state(self.timeline.state(self.timeline.last, world.timestep))
             return
-        self.timeline.append(world.time, world.bodies, world.timestep)
+        self._keep_frame()
         self.energies.append(world.time, report.kinetic, report.elastic, report.potential)
         milliseconds = 1e3 * report.seconds
         smooth = _SMOOTHING if self.step_ms else 1.0

@@ -29,7 +29,11 @@ class TrainingCommands(LoadingCommands):
         if self.loading is not None:
             return "Wait until the file is open."
         if self._worker.busy:
-            return "Training is running already."
+            return (
+                "Training is running already."
+                if self.training.active
+                else "Wait until the last job has ended."
+            )
         return None
 
     def train(
