@@ -19,7 +19,9 @@ from app.film_files import FilmFile, open_film
 from sim.errors import StudioError
 
 QUEUE_BYTES = 64 * 2**20
-"""Pictures waiting to be encoded take at the most this much memory (and are at least two)."""
+"""Memory for pictures that wait to be encoded; they are at least two, and at the most `QUEUE_LENGTH`."""
+QUEUE_LENGTH = 120
+"""Pictures waiting at the most: what a crash may lose beside the last second."""
 
 _LONGEST_GAP = 0.5  # s of simulated time between two looks; more is a jump on the timeline, not motion
 
@@ -66,7 +68,7 @@ class Recorder:
             path, size, fps, transparent=transparent, live=live, expected_frames=frames
         )
         self._queue: queue.Queue[np.ndarray | None] = queue.Queue(
-            max(2, QUEUE_BYTES // (4 * size[0] * size[1]))
+            min(QUEUE_LENGTH, max(2, QUEUE_BYTES // (4 * size[0] * size[1])))
         )
         self._error: BaseException | None = None
         self._ended: Path | None = None
@@ -98,7 +100,7 @@ class Recorder:
         Raises:
             StudioError: writing has failed (a full disk); says what was kept and where. The recorder has ended then.
         """
-        image = np.ascontiguousarray(image)  # the caller may use its buffer again
+        image = np.array(image, order="C", copy=True)  # the caller may use its buffer again
         began = time.perf_counter()
         while True:
             self._raise_error()
