@@ -93,14 +93,15 @@ def cluster_cubature(
     return Cubature(points, np.bincount(nearest, volumes, len(points)), index, nearest)
 
 
-def explicit_cubature(points: np.ndarray, weights: np.ndarray, samples: np.ndarray) -> Cubature:
+def explicit_cubature(
+    points: np.ndarray | torch.Tensor, weights: np.ndarray | torch.Tensor, samples: np.ndarray
+) -> Cubature:
     """The caller's own points [m], shape (n, 3), and weights [m3], shape (n,).
 
     Raises:
         WorldError: shapes that do not match, values that are not finite, or weights under zero.
     """
-    points = np.array(points, dtype=np.float64)
-    weights = np.array(weights, dtype=np.float64)
+    points, weights = _float64(points), _float64(weights)
     if points.ndim != 2 or points.shape[1] != 3 or weights.shape != (len(points),) or len(points) == 0:
         raise WorldError(
             f"Cubature needs points (n, 3) and weights (n,), got {points.shape} and {weights.shape}."
@@ -108,6 +109,11 @@ def explicit_cubature(points: np.ndarray, weights: np.ndarray, samples: np.ndarr
     if not (np.isfinite(points).all() and np.isfinite(weights).all() and (weights >= 0).all()):
         raise WorldError("Cubature points and weights must be finite, and the weights not negative.")
     return Cubature(points, weights, cKDTree(samples).query(points)[1])
+
+
+def _float64(values: np.ndarray | torch.Tensor) -> np.ndarray:
+    """A copy that later changes to the caller's own array do not reach."""
+    return torch.as_tensor(values).detach().cpu().double().numpy().copy()
 
 
 def select_points(
