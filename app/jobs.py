@@ -7,12 +7,15 @@ A job is any callable that takes a `JobContext`. It reports through `context.rep
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from sim.errors import Cancelled, StudioError
+
+_SWITCHING = 5e-4  # [s] after which the threads take turns while a job runs: at the usual 5 ms both wait more
 
 
 @dataclass(frozen=True)
@@ -54,15 +57,20 @@ class JobContext:
     def __init__(self) -> None:
         self.cancel = threading.Event()
         self._messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._news = threading.Event()
 
     def report(self, value: Any) -> None:
         """Hand a value to the main thread; never blocks."""
-        self._messages.put(Report(value))
+        self._put(Report(value))
 
     def check(self) -> None:
         """Raise `Cancelled` when the work is no longer wanted."""
         if self.cancel.is_set():
             raise Cancelled("Stopped.")
+
+    def _put(self, message: Message) -> None:
+        self._messages.put(message)
+        self._news.set()
 
 
 Job = Callable[[JobContext], Any]
@@ -90,6 +98,8 @@ class Worker:
             raise StudioError("Another job is still running; stop it first.")
         context = JobContext()
         self._context = context
+        self._usual_switching = sys.getswitchinterval()
+        sys.setswitchinterval(_SWITCHING)
         # A daemon: a library call that cannot be interrupted must not keep the program from ending.
         self._thread = threading.Thread(target=_run, args=(job, context), name=name, daemon=True)
         self._thread.start()
@@ -99,6 +109,7 @@ class Worker:
         """What the job has said since the last call, in order; its end comes last."""
         if self._context is None:
             return []
+        self._context._news.clear()  # before looking: what comes meanwhile is news again
         messages: list[Message] = []
         while True:
             try:
@@ -108,7 +119,12 @@ class Worker:
             messages.append(message)
             if isinstance(message, Finished | Failed):
                 self._context, self._thread = None, None
+                sys.setswitchinterval(self._usual_switching)
                 return messages
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until there is something to poll; whether there is. For those who have no frames to draw."""
+        return self._context is None or self._context._news.wait(seconds)
 
     def cancel(self) -> None:
         """Tell the job, if any, to stop; its end is still to be polled."""
@@ -125,6 +141,7 @@ class Worker:
         thread = self._thread
         if thread is not None:
             thread.join(seconds)
+            sys.setswitchinterval(self._usual_switching)
         return thread is None or not thread.is_alive()
 
 
@@ -133,4 +150,4 @@ def _run(job: Job, context: JobContext) -> None:
         end: Message = Finished(job(context))
     except BaseException as error:  # the border: whatever a job does, it comes back as a value
         end = Failed(error)
-    context._messages.put(end)
+    context._put(end)

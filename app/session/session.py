@@ -34,6 +34,13 @@ class Session(TrainingCommands, SimulationCommands, HandCommands):
         """Whether the worker has something to do: pace frames so that it gets its share."""
         return self._worker.busy
 
+    def wait(self, seconds: float) -> bool:
+        """Wait until the worker has something to tell the next tick, or has nothing to do; whether that is so.
+
+        For scripts and tests, which have no frames to draw meanwhile.
+        """
+        return self._worker.wait(seconds)
+
     def close(self, seconds: float = 2.0) -> None:
         """End all jobs; returns within this time."""
         self._next_job = None
