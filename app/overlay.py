@@ -1,0 +1,104 @@
+"""Overlay: pull line, handle points, pins and selections, drawn flat over the scene so that nothing hides them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polyscope.imgui as psim
+
+from app.camera import CameraPose
+from app.pointer import BoxSelection, BrushSelection, Pointer, Pull, Surface
+from app.session import Session
+from app.theme import packed
+from app.ui import Ui
+from app.weight_fields import handle_colors
+
+_DOT = 5.5  # radius of a handle's point at UI scale 1 [px]
+_BRUSHED_DOTS = 400  # vertices of a brush stroke that are marked: more are a blot
+
+
+def draw(session: Session, ui: Ui, pointer: Pointer, pose: CameraPose, surfaces: Sequence[Surface]) -> None:
+    """Draw everything that floats over the scene. Inside Polyscope's callback."""
+    paint = psim.GetBackgroundDrawList()
+    if ui.view.handle_points or session.tool == "handle":
+        _handles(paint, session, ui, pointer, pose, surfaces)
+    _pins(paint, session, ui, pose)
+    gesture = pointer.gesture
+    if isinstance(gesture, Pull) and gesture.hand.active:
+        _pull(paint, ui, pose, gesture)
+    elif isinstance(gesture, BoxSelection):
+        paint.AddRectFilled(*_corners(gesture), packed(ui.theme.pin, 0.15))
+        paint.AddRect(*_corners(gesture), packed(ui.theme.pin), 0.0, 0, ui.px(1.5))
+    elif isinstance(gesture, BrushSelection):
+        _brushed(paint, ui, gesture, pose, surfaces)
+
+
+def _pull(paint, ui: Ui, pose: CameraPose, pull: Pull) -> None:
+    pixels, _ = pose.project(np.stack([pull.hand.point, pull.hand.target]))
+    if not np.isfinite(pixels).all():
+        return
+    held, target = (tuple(map(float, pixel)) for pixel in pixels)
+    halo, color = packed(ui.theme.panel, 0.75), packed(ui.theme.hand)
+    paint.AddLine(held, target, halo, ui.px(5.5))
+    paint.AddLine(held, target, color, ui.px(2.5))
+    paint.AddCircleFilled(held, ui.px(6.5), halo)
+    paint.AddCircleFilled(held, ui.px(4.5), color)
+    paint.AddCircle(target, ui.px(10), halo, 0, ui.px(5))
+    paint.AddCircle(target, ui.px(10), color, 0, ui.px(2.2))
+
+
+def _handles(
+    paint, session: Session, ui: Ui, pointer: Pointer, pose: CameraPose, surfaces: Sequence[Surface]
+) -> None:
+    for surface in surfaces:
+        if not len(surface.handles):
+            continue
+        pixels, depths = pose.project(surface.handles)
+        colors = handle_colors(len(pixels))
+        near, far = depths.min(), depths.max()
+        led = {grip.handle for grip in session.grips if grip.body is surface.body}
+        for h in np.argsort(-depths):
+            if not np.isfinite(pixels[h]).all():
+                continue
+            back = (depths[h] - near) / (far - near) if far > near else 0.0
+            selected = surface.body is session.selected_body and h == session.selected_handle
+            hovered = pointer.hovered_handle == (surface.body, h)
+            radius = ui.px(_DOT * (1.55 if selected else 1.3 if hovered else 1.0 - 0.3 * back))
+            place = tuple(map(float, pixels[h]))
+            paint.AddCircleFilled(place, radius + ui.px(1.8), packed((1.0, 1.0, 1.0), 0.95 - 0.35 * back))
+            paint.AddCircleFilled(
+                place, radius, packed(tuple(colors[h]), 1.0 if selected else 1.0 - 0.35 * back)
+            )
+            if selected or h in led:
+                ring = ui.theme.text if selected else ui.theme.pin
+                paint.AddCircle(place, radius + ui.px(3.5), packed(ring), 0, ui.px(1.8))
+
+
+def _pins(paint, session: Session, ui: Ui, pose: CameraPose) -> None:
+    """A drawing-pin's head where the middle of each pin's held points is."""
+    for pin in session.pins:
+        (place,), (depth,) = pose.project(pin.targets.mean(0)[None])
+        if depth <= 0 or not np.isfinite(place).all():
+            continue
+        x, y = float(place[0]), float(place[1])
+        head = (x, y - ui.px(12))
+        paint.AddLine((x, y), head, packed(ui.theme.text, 0.8), ui.px(1.8))
+        paint.AddCircleFilled(head, ui.px(6.3), packed((1.0, 1.0, 1.0), 0.95))
+        paint.AddCircleFilled(head, ui.px(5), packed(ui.theme.pin))
+
+
+def _brushed(paint, ui: Ui, brush: BrushSelection, pose: CameraPose, surfaces: Sequence[Surface]) -> None:
+    for surface in surfaces:
+        if surface.body is not brush.body:
+            continue
+        chosen = surface.vertices[brush.chosen]
+        chosen = chosen[:: max(1, len(chosen) // _BRUSHED_DOTS)]
+        for pixel in pose.project(chosen)[0] if len(chosen) else ():
+            if np.isfinite(pixel).all():
+                paint.AddCircleFilled(tuple(map(float, pixel)), ui.px(2.4), packed(ui.theme.pin, 0.85))
+
+
+def _corners(box: BoxSelection) -> tuple[tuple[float, float], tuple[float, float]]:
+    low, high = np.minimum(box.start, box.end), np.maximum(box.start, box.end)
+    return (float(low[0]), float(low[1])), (float(high[0]), float(high[1]))

@@ -1,0 +1,72 @@
+"""Toolbar: tools and time, at the top of the scene, always in reach."""
+
+from __future__ import annotations
+
+import polyscope.imgui as psim
+
+from app.session import Session
+from app.ui import Ui
+
+TOOLS = {"pull": "Pull", "pin": "Pin", "handle": "Handles"}
+_HINTS = {
+    "pull": "Drag a body to pull it (1).",
+    "pin": "Hold places where they are (2).",
+    "handle": "Lead a handle's region with a gizmo (3).",
+}
+_SHAPES = {"ball": "Ball", "box": "Box", "brush": "Brush"}
+
+
+def draw(session: Session, ui: Ui) -> None:
+    if session.world is None:
+        return
+    with ui.floating("toolbar", (ui.column + ui.px(12), ui.px(12))) as shown:
+        if not shown:
+            return
+        for number, (tool, label) in enumerate(TOOLS.items()):
+            if number:
+                psim.SameLine(0.0, ui.px(3))
+            if ui.button(label, on=session.tool == tool, hint=_HINTS[tool]):
+                session.tool = tool
+        _gap(ui)
+        playing = session.simulation == "playing"
+        width = ui.px(82)
+        if playing:
+            ui.command(session, "pause", "Pause", width=width, hint="Space")
+        else:
+            ui.command(session, "play", "▶  Play", width=width, primary=True, hint="Space")
+        psim.SameLine(0.0, ui.px(3))
+        ui.command(session, "step", "Step", hint="One time step (.)")
+        psim.SameLine(0.0, ui.px(3))
+        ui.command(session, "reset", "Reset", hint="Back to the start (R)")
+        _gap(ui)
+        ui.command(session, "undo", "↶", hint="Undo (Ctrl+Z)")
+        psim.SameLine(0.0, ui.px(3))
+        ui.command(session, "redo", "↷", hint="Redo (Ctrl+Shift+Z)")
+        psim.SameLine(0.0, ui.px(3))
+        if ui.button("Frame", hint="Look at everything (F)"):
+            ui.view.ask("frame")
+        psim.SameLine(0.0, ui.px(3))
+        if ui.button("?", hint="All keys"):
+            ui.view.help = not ui.view.help
+        if session.tool == "pin":
+            _pin_options(ui)
+
+
+def _pin_options(ui: Ui) -> None:
+    view = ui.view
+    for number, (shape, label) in enumerate(_SHAPES.items()):
+        if number:
+            psim.SameLine(0.0, ui.px(3))
+        if ui.button(f"{label}##shape", on=view.pin_shape == shape):
+            view.pin_shape = shape
+    if view.pin_shape != "box":
+        psim.SameLine()
+        psim.SetNextItemWidth(ui.px(150))
+        changed, percent = psim.SliderFloat("##radius", 100 * view.pin_radius, 2.0, 40.0, "radius %.0f %%")
+        ui.tooltip("Of the body's size. [ and ] change it.")
+        if changed:
+            view.pin_radius = percent / 100
+
+
+def _gap(ui: Ui) -> None:
+    psim.SameLine(0.0, ui.px(16))

@@ -1,0 +1,270 @@
+"""Scenery: bodies, floor, ghosts and weight colours as Polyscope structures, kept up to date with the session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import polyscope as ps
+
+from app.pointer import Surface
+from app.session import Session
+from app.theme import BODY_COLORS, Theme
+from app.view import View
+from app.weight_fields import blended, dominant, handle_colors, vertex_weights
+from app.weight_grid import WeightGrid
+from scenes.build import placement
+from sim.body import Body
+
+MATERIAL = "wax"
+_FIELD = "weights"
+_GHOST_TRANSPARENCY = 0.22
+_MANY = 60_000  # vertices: above, smooth shading of each frame costs more than it shows
+
+
+@dataclass
+class _Drawn:
+    """What is on show of one body."""
+
+    body: Body
+    structure: ps.SurfaceMesh | ps.PointCloud
+    vertices: np.ndarray
+    rest: np.ndarray
+    faces: np.ndarray
+    color: tuple[float, float, float]
+    start: np.ndarray
+    ghost: ps.SurfaceMesh | None = None
+    handles: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
+
+
+class Scenery:
+    """Shows a session's world. `sync` once a frame, outside of Polyscope's callback.
+
+    Args:
+        session: what to show. view: how. theme: in which colours.
+    """
+
+    def __init__(self, session: Session, view: View, theme: Theme) -> None:
+        self._session = session
+        self._view = view
+        self.theme = theme
+        self._drawn: list[_Drawn] = []
+        self._grid = WeightGrid()
+        self._scene = -1
+        self._motion = -1
+        self._colors: object = None
+        self._ghosts: object = None
+        self._floor: object = ()
+
+    def sync(self) -> bool:
+        """Bring the structures up to date.
+
+        Returns:
+            Whether other bodies are shown than before: time to look at them.
+        """
+        session = self._session
+        changed = session.scene_version != self._scene
+        if changed:
+            self._scene = session.scene_version
+            self._rebuild()
+        if session.motion_version != self._motion or changed:
+            self._motion = session.motion_version
+            self._move()
+        self._show_floor()
+        self._show_grid()
+        colors = (
+            session.scene_version,
+            session.weights_version,
+            self._view.weight_key,
+            *self._choice(),
+            self._pins(),
+        )
+        if colors != self._colors:
+            self._colors = colors
+            for drawn in self._drawn:
+                self._color(drawn)
+        ghosts = (session.scene_version, self._view.ghost)
+        if ghosts != self._ghosts:
+            self._ghosts = ghosts
+            self._show_ghosts()
+        return changed
+
+    @property
+    def surfaces(self) -> list[Surface]:
+        """What the mouse can meet, as drawn; nothing while the grid of weights is shown."""
+        if self._view.weights == "grid":
+            return []
+        return [Surface(d.body, d.vertices, d.rest, d.faces, d.handles) for d in self._drawn]
+
+    def bounds(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Corners of the box around what is shown [m], (3,) each; None when there is nothing."""
+        if self._view.weights == "grid" and self._grid.bounds is not None:
+            return self._grid.bounds
+        if not self._drawn:
+            return None
+        lows, highs = zip(*((d.vertices.min(0), d.vertices.max(0)) for d in self._drawn), strict=True)
+        return np.min(lows, 0).astype(float), np.max(highs, 0).astype(float)
+
+    def clear(self) -> None:
+        """Take everything away."""
+        self._grid.clear()
+        # Polyscope aborts when a structure is used after it was removed: forget it first.
+        self._drawn = []
+        ps.remove_all_structures()
+
+    # -- building -------------------------------------------------------------------------------------------
+
+    def _rebuild(self) -> None:
+        self.clear()
+        self._colors = self._ghosts = None
+        session = self._session
+        parts = session.scene.bodies if session.scene is not None else ()
+        for number, body in enumerate(session.bodies):
+            part = parts[number] if number < len(parts) else None
+            color = part.color if part is not None and part.color else BODY_COLORS[number % len(BODY_COLORS)]
+            vertices = session.positions(body)
+            rest, faces = body.shape.vertices.numpy(), body.shape.faces.numpy()
+            start = rest
+            if part is not None:
+                matrix = placement(part.transform)
+                start = rest @ matrix[:, :3].T + matrix[:, 3]
+            name = f"{number} {body.name}"
+            if len(faces):
+                structure = ps.register_surface_mesh(
+                    name, vertices, faces, smooth_shade=len(vertices) < _MANY, color=color, material=MATERIAL
+                )
+                structure.set_back_face_policy("identical")
+            else:
+                structure = ps.register_point_cloud(name, vertices, color=color, material=MATERIAL)
+            self._drawn.append(_Drawn(body, structure, vertices, rest, faces, tuple(color), start))
+        bounds = self.bounds()
+        if bounds is not None:
+            low, high = bounds
+            ps.set_length_scale(float(np.linalg.norm(high - low)) or 1.0)
+            ps.set_bounding_box(low, high)
+
+    def _move(self) -> None:
+        for drawn in self._drawn:
+            vertices = self._session.positions(drawn.body)
+            drawn.vertices = vertices
+            drawn.handles = self._session.handle_points(drawn.body)
+            if isinstance(drawn.structure, ps.SurfaceMesh):
+                drawn.structure.update_vertex_positions(vertices)
+            else:
+                drawn.structure.update_point_positions(vertices)
+
+    def _show_floor(self) -> None:
+        scene = self._session.scene
+        floor = scene.floor.height if scene is not None and scene.floor is not None else None
+        if self._view.weights == "grid":
+            floor = None
+        if floor == self._floor:
+            return
+        self._floor = floor
+        ps.set_ground_plane_mode("none" if floor is None else "shadow_only")
+        if floor is not None:
+            ps.set_ground_plane_height_mode("manual")
+            ps.set_ground_plane_height(floor)
+
+    # -- colours --------------------------------------------------------------------------------------------
+
+    def _choice(self) -> tuple:
+        selected = self._session.selected_handle if self._view.weights == "one" else None
+        return (
+            self._session.selected_body if self._view.weights == "one" else None,
+            selected,
+            self.theme.name,
+        )
+
+    def _pins(self) -> tuple[int, ...]:
+        return tuple(pin.key for pin in self._session.pins) if self._session.world is not None else ()
+
+    def _color(self, drawn: _Drawn) -> None:
+        structure, view = drawn.structure, self._view
+        structure.remove_all_quantities()
+        one = view.weights == "one" and drawn.body is self._session.selected_body
+        if one:
+            self._show_one(drawn)
+            return
+        held = self._held(drawn)
+        if view.weights in ("all", "dominant"):
+            weights = vertex_weights(drawn.body, localized=view.localized)
+            hues = handle_colors(weights.shape[1])
+            colors = blended(weights, hues) if view.weights == "all" else hues[dominant(weights)]
+        elif held.any():
+            colors = np.tile(drawn.color, (len(drawn.vertices), 1))
+        else:
+            return
+        colors[held] = self.theme.pin
+        structure.add_color_quantity(_FIELD, colors, enabled=True, **_on_vertices(structure))
+
+    def _show_one(self, drawn: _Drawn) -> None:
+        weights = vertex_weights(drawn.body, localized=self._view.localized)
+        values = weights[:, min(self._session.selected_handle, weights.shape[1] - 1)].astype(np.float64)
+        signed = self._view.signed
+        most = float(np.abs(values).max()) or 1.0
+        drawn.structure.add_scalar_quantity(
+            _FIELD,
+            values if signed else np.abs(values),
+            enabled=True,
+            datatype="symmetric" if signed else "standard",
+            cmap="coolwarm" if signed else "viridis",
+            vminmax=(-most, most) if signed else (0.0, most),
+            isolines_enabled=True,
+            isoline_style="stripe",
+            isoline_width=most / 6,
+            isoline_width_relative=False,
+            isoline_darkness=0.86,
+            **_on_vertices(drawn.structure),
+        )
+
+    def _held(self, drawn: _Drawn) -> np.ndarray:
+        """Which vertices lie where a pin holds, bool (V,)."""
+        held = np.zeros(len(drawn.rest), bool)
+        for pin in self._session.pins:
+            if pin.body is drawn.body:
+                held |= _near(drawn.rest, pin.rest, drawn.body)
+        return held
+
+    # -- beside the bodies ----------------------------------------------------------------------------------
+
+    def _show_ghosts(self) -> None:
+        for number, drawn in enumerate(self._drawn):
+            if drawn.ghost is not None:
+                ghost, drawn.ghost = drawn.ghost, None
+                ghost.remove()
+            if self._view.ghost and len(drawn.faces):
+                drawn.ghost = ps.register_surface_mesh(
+                    f"ghost {number}",
+                    drawn.start,
+                    drawn.faces,
+                    smooth_shade=True,
+                    color=self.theme.faint,
+                    material="flat",
+                    transparency=_GHOST_TRANSPARENCY,
+                )
+        ps.set_transparency_mode("simple" if self._view.ghost else "none")
+
+    def _show_grid(self) -> None:
+        body = self._session.selected_body
+        wanted = self._view.weights == "grid" and body is not None
+        key = (id(body), self._session.weights_version, self._view.localized, self._view.signed)
+        if self._grid.update(body if wanted else None, key, self._view):
+            self._view.ask("frame")
+        for drawn in self._drawn:
+            drawn.structure.set_enabled(not wanted)
+            if drawn.ghost is not None:
+                drawn.ghost.set_enabled(not wanted)
+
+
+def _on_vertices(structure: ps.SurfaceMesh | ps.PointCloud) -> dict[str, str]:
+    return {"defined_on": "vertices"} if isinstance(structure, ps.SurfaceMesh) else {}
+
+
+def _near(rest: np.ndarray, held: np.ndarray, body: Body) -> np.ndarray:
+    """Surface vertices next to held samples: within their spacing."""
+    from scipy.spatial import cKDTree
+
+    spacing = 1.5 * (body.shape.volume / max(1, len(body.space.samples))) ** (1 / 3)
+    distance, _ = cKDTree(held).query(rest, distance_upper_bound=spacing)
+    return np.isfinite(distance)

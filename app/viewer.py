@@ -1,0 +1,324 @@
+"""Viewer: the window. Its own frame loop around Polyscope, panels that cannot take it down, and pacing for jobs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import polyscope as ps
+import polyscope.imgui as psim
+
+from app import overlay, theme
+from app.camera import CameraPose, framing, pose_looking, shifted_for_column
+from app.gizmos import Gizmos
+from app.keys import press_keys
+from app.panels import COLUMN, FLOATING, Draw
+from app.pointer import Mouse, Pointer, explain
+from app.scenery import Scenery
+from app.session import Session
+from app.ui import Ui
+from app.view import View
+from scenes.schema import Camera
+from sim.errors import StudioError
+
+SIZE = (1280, 720)
+"""Of the window when it opens [px]."""
+_FRAME = 1 / 60  # [s]
+_TIRED = 3  # failures in a row after which a panel is no longer asked to draw itself
+_FIELD_OF_VIEW = 45.0
+_DIRECTION = (0.45, 0.35, 1.0)  # to the camera, where a scene names none
+
+
+@dataclass
+class PanelState:
+    """A panel, and how often in a row it failed."""
+
+    name: str
+    draw: Draw
+    failures: int = 0
+    error: str = ""
+
+
+class Viewer:
+    """A window on a session; one a process.
+
+    Args:
+        session: what to show. backend: Polyscope's: "openGL3_glfw" opens a window, "openGL3_egl" draws without a
+            display, "openGL_mock" draws nothing. size: [px].
+
+    Raises:
+        StudioError: the window cannot be opened here.
+
+    Attributes:
+        view: what the person chose to see. pointer: what the mouse does. scenery: what is drawn.
+        frames: drawn so far. frame_ms: of the last one, without resting [ms].
+    """
+
+    def __init__(
+        self, session: Session, *, backend: str = "openGL3_glfw", size: tuple[int, int] = SIZE
+    ) -> None:
+        self.session = session
+        self.view = View()
+        self.ui = Ui(self.view, theme.THEMES[session.settings.theme], session.settings.ui_scale or 1.0)
+        open_window(backend, size, self.ui)
+        self.scenery = Scenery(session, self.view, self.ui.theme)
+        self.pointer = Pointer(session, self.view)
+        self.gizmos = Gizmos(session)
+        self.column = [PanelState(name, draw) for name, draw in COLUMN.items()]
+        self.floating = [PanelState(name, draw) for name, draw in FLOATING.items()]
+        self.frames = 0
+        self.frame_ms = 0.0
+        self._styled: object = None
+        self._look_pending = False
+        self._camera_shown: Camera | None = None
+        self._event_frame = False
+        self._done = False
+        ps.set_user_callback(self._callback)
+        ps.set_files_dropped_callback(self._drop)
+
+    # -- the loop -------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Show frames until the person closes the window."""
+        last = time.perf_counter()
+        try:
+            while not self._done:
+                began = time.perf_counter()
+                self.frame(began - last)
+                last = began
+                self._rest(time.perf_counter() - began)
+                # True once a press of the close button, so it is read exactly once a frame.
+                if ps.window_requests_close():
+                    self._wish_to_close()
+        finally:
+            self.close()
+
+    def frame(self, seconds: float) -> None:
+        """One frame: `seconds` of wall time have passed since the last."""
+        began = time.perf_counter()
+        self.session.tick(seconds)
+        self.session.attempt(self._before_drawing)
+        self._event_frame = True
+        ps.frame_tick()
+        self._event_frame = False
+        self.session.attempt(self._after_drawing)
+        self.frames += 1
+        self.frame_ms = 1e3 * (time.perf_counter() - began)
+
+    def close(self) -> None:
+        """End all jobs and take the window away."""
+        self.session.close()
+        self.gizmos.clear()
+        self.scenery.clear()
+        ps.clear_user_callback()
+        ps.clear_files_dropped_callback()
+        ps.shutdown()
+
+    def _rest(self, worked: float) -> None:
+        """Sleep to the frame's end; a job gets at least as much time as the frame took.
+
+        Polyscope never lets go of the interpreter while it draws, so nothing else would run.
+        """
+        rest = _FRAME - worked
+        if self.session.busy:
+            rest = max(rest, 1.1 * worked)
+        time.sleep(max(rest, 0.001))
+
+    def _wish_to_close(self) -> None:
+        if self.session.training.active and "closing" not in self.view.asked:
+            self.view.ask("closing")
+        else:
+            self._done = True
+
+    # -- before and after drawing ---------------------------------------------------------------------------
+
+    def _before_drawing(self) -> None:
+        self.ui.size = tuple(map(float, ps.get_window_size()))
+        self.ui.theme = theme.THEMES[self.session.settings.theme]
+        self.ui.scale = self.session.settings.ui_scale or 1.0
+        self.scenery.theme = self.ui.theme
+        if self.scenery.sync():
+            self._look_pending = True
+        self.gizmos.sync()
+        if self._look_pending or self.view.take("frame"):
+            first, self._look_pending = self._look_pending, False
+            self._frame_scene(use_camera=first)
+        ps.set_build_default_gui_panels(self.view.advanced)
+
+    def _after_drawing(self) -> None:
+        self.gizmos.follow()
+        if self.session.world is not None and self.view.weights != "grid":
+            self._keep_camera()
+        if self.view.take("quit"):
+            self._done = True
+
+    def _frame_scene(self, *, use_camera: bool) -> None:
+        """Look at everything, or as the scene says."""
+        bounds = self.scenery.bounds()
+        if bounds is None:
+            return
+        low, high = bounds
+        size = self.ui.size
+        camera = self.session.camera if use_camera else None
+        fov = camera.field_of_view if camera is not None else _FIELD_OF_VIEW
+        if camera is not None:
+            position, target = np.array(camera.position), np.array(camera.look_at)
+        else:
+            target = (low + high) / 2
+            aspect = max(0.2, (size[0] - self.ui.column) / size[1])
+            direction = (0.0, 0.0, 1.0) if self.view.weights == "grid" else _DIRECTION
+            position = framing(low, high, direction, fov, aspect)
+        pose = shifted_for_column(pose_looking(position, target, fov, size), target, self.ui.column)
+        ps.set_vertical_fov_degrees(fov)
+        ps.look_at(tuple(pose.position), tuple(pose.position + pose.look))
+        ps.set_view_center_raw(tuple(map(float, target)))
+
+    def pose(self) -> CameraPose:
+        """The camera as it is now."""
+        parameters = ps.get_view_camera_parameters()
+        look, up, right = (
+            np.asarray(direction, dtype=np.float64)
+            for direction in (
+                parameters.get_look_dir(),
+                parameters.get_up_dir(),
+                parameters.get_right_dir(),
+            )
+        )
+        position = np.asarray(parameters.get_position(), dtype=np.float64)
+        return CameraPose(position, look, up, right, float(parameters.get_fov_vertical_deg()), self.ui.size)
+
+    def _keep_camera(self) -> None:
+        """Tell the session where the picture is taken from, as if there were no column."""
+        pose = self.pose()
+        target = np.asarray(ps.get_view_center(), dtype=np.float64)
+        if (target - pose.position) @ pose.look < 1e-6:
+            return
+        pose = shifted_for_column(pose, target, -self.ui.column)
+        depth = float((target - pose.position) @ pose.look)
+        values = (
+            tuple(round(float(x), 5) for x in pose.position),
+            tuple(round(float(x), 5) for x in pose.position + depth * pose.look),
+        )
+        camera = self.session.camera
+        if camera is None or not np.allclose([camera.position, camera.look_at], values, atol=1e-4 * depth):
+            self.session.camera = Camera(
+                position=values[0], look_at=values[1], field_of_view=round(pose.fov, 3)
+            )
+
+    # -- inside Polyscope's callback ------------------------------------------------------------------------
+
+    def _callback(self) -> None:
+        # An exception that leaves this function breaks Polyscope's frames for the rest of the process.
+        try:
+            self._style()
+            if self._event_frame:
+                self._event_frame = False  # a screenshot calls back too, with no events of its own
+                self._listen()
+            pose = self.pose()
+            overlay.draw(self.session, self.ui, self.pointer, pose, self.scenery.surfaces)
+            self.ui.hint = explain(self.pointer, self.session, self.view)
+            self._draw_column()
+            for panel in self.floating:
+                self._draw_panel(panel)
+        except Exception as error:
+            self.session.notify_exception(error, "drawing the window")
+
+    def _draw_column(self) -> None:
+        if not self.view.panels:
+            return
+        with self.ui.bar("column", (0.0, 0.0), (self.ui.column, self.ui.size[1]), scrolls=True) as shown:
+            for panel in self.column if shown else ():
+                self._draw_panel(panel)
+
+    def _listen(self) -> None:
+        io = psim.GetIO()
+        left, right = psim.ImGuiMouseButton_Left, psim.ImGuiMouseButton_Right
+        mouse = Mouse(
+            position=(float(io.MousePos[0]), float(io.MousePos[1])),
+            left=psim.IsMouseDown(left),
+            left_pressed=psim.IsMouseClicked(left),
+            left_released=psim.IsMouseReleased(left),
+            right_pressed=psim.IsMouseClicked(right),
+            right_released=psim.IsMouseReleased(right),
+            escape=psim.IsKeyPressed(psim.ImGuiKey_Escape, False),
+            control=io.KeyCtrl,
+            captured=io.WantCaptureMouse or self.gizmos.under(io.MousePos, self.pose()),
+            time=time.perf_counter(),
+        )
+        used = self.pointer.update(mouse, self.pose(), self.scenery.surfaces)
+        ps.set_do_default_mouse_interaction(not self.pointer.holds_camera)
+        press_keys(self.session, self.ui, escape=mouse.escape and not used)
+
+    def _draw_panel(self, panel: PanelState) -> None:
+        if panel.failures >= _TIRED:
+            _show_broken(panel, self.ui)
+            return
+        try:
+            panel.draw(self.session, self.ui)
+            panel.failures = 0
+        except Exception as error:
+            panel.failures += 1
+            panel.error = f"{type(error).__name__}: {error}"
+            self.session.notify_exception(error, f"drawing the {panel.name} panel")
+
+    def _style(self) -> None:
+        theme.style_interface(self.ui.theme, self.ui.scale)
+        if self._styled != self.ui.theme.name:
+            self._styled = self.ui.theme.name
+            theme.style_scene(self.ui.theme)
+
+    def _drop(self, paths: list[str]) -> None:
+        if paths:
+            self.session.attempt(self.session.open, paths[0])
+
+
+def open_window(backend: str, size: tuple[int, int], ui: Ui) -> None:
+    """Start Polyscope as this program wants it.
+
+    Raises:
+        StudioError: it does not start here.
+    """
+    ps.set_program_name("Simplicits Studio")
+    ps.set_use_prefs_file(False)
+    ps.set_verbosity(0)
+    ps.set_allow_headless_backends(True)
+    ps.set_errors_throw_exceptions(True)
+    ps.set_display_message_popups(False)
+    ps.set_prepare_imgui_fonts_callback(theme.add_fonts)
+    # Polyscope calls this for each ImGui context it makes, also those of screenshots.
+    ps.set_configure_imgui_style_callback(lambda: theme.style_interface(ui.theme, ui.scale))
+    ps.set_window_size(*size)
+    try:
+        ps.init(backend)
+    except RuntimeError as error:
+        raise StudioError(
+            f"The window does not open here: {error}. Without a display, `simplicits-studio record` makes videos."
+        ) from error
+    ps.set_window_size(*size)
+    ps.set_enable_vsync(False)
+    ps.set_frame_tick_limit_fps_mode("ignore_limits")
+    ps.set_always_redraw(True)
+    ps.set_build_default_gui_panels(False)
+    ps.set_open_imgui_window_for_user_callback(False)
+    ps.set_up_dir("y_up")
+    ps.set_navigation_style("turntable")
+    ps.set_view_projection_mode("perspective")
+    ps.set_automatically_compute_scene_extents(False)
+    ps.set_warn_for_invalid_values(False)
+    ps.set_ground_plane_mode("none")
+
+
+def _show_broken(panel: PanelState, ui: Ui) -> None:
+    """In place of a panel that fails again and again."""
+    in_column = panel.name in COLUMN
+    if not in_column:
+        psim.SetNextWindowPos((ui.column + ui.px(12), ui.px(60)), psim.ImGuiCond_FirstUseEver)
+        psim.Begin(f"The {panel.name} panel", psim.ImGuiWindowFlags_AlwaysAutoResize)
+    ui.text(
+        f"The {panel.name} panel fails again and again, so it is not drawn: {panel.error[:300]}", ui.theme.bad
+    )
+    if psim.Button(f"Try again##{panel.name}"):
+        panel.failures = 0
+    if not in_column:
+        psim.End()
