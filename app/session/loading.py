@@ -61,6 +61,7 @@ class LoadingCommands(SessionState):
 
         self.loading = LoadingView(file.name, "waiting for the last job to end")
         self.status = "loading"
+        self._opening += 1
         self._worker.cancel()
         self._when_free(lambda: self._begin_loading(file, job))
 
@@ -74,12 +75,14 @@ class LoadingCommands(SessionState):
             Refusal: nothing is being opened.
         """
         self._require("cancel_loading")
+        self._opening += 1
         self._next_job = None
         self._worker.cancel()
         self._end_loading()
 
     def close_scene(self) -> None:
         """Back to the empty window; training is stopped, unsaved changes are lost (ask when `dirty`)."""
+        self._opening += 1
         self._next_job = None
         self._worker.cancel()
         self.loading = None
@@ -193,14 +196,15 @@ class LoadingCommands(SessionState):
         self.loading = LoadingView(file.name)
         self.status = "loading"
 
+        wish = self._opening
+
         def on_message(message: Message) -> None:
-            self._on_loading(file, message)
+            if wish == self._opening:  # else it was cancelled, or another file is wanted: nobody waits for this
+                self._on_loading(file, message)
 
         self._start_job(job, "loading", on_message)
 
     def _on_loading(self, file: Path, message: Message) -> None:
-        if self.loading is None:
-            return  # it was cancelled: whatever came of it is not wanted
         if isinstance(message, Failed):
             self._end_loading()
             if not message.cancelled:

@@ -85,6 +85,7 @@ class SessionState:
         self._shown: dict[Body, tuple[int, np.ndarray]] = {}
         self._control: TrainingControl | None = None
         self._on_message: Callable[[Message], None] | None = None
+        self._opening = 0  # number of the wish to open a file that is served now
         self._next_job: Callable[[], None] | None = None
         self._arranger: Arranger | None = None
         self._history = UndoHistory(Arrangement())
