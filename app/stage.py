@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import polyscope as ps
+import torch
 
-from sim.body import Body
+from app.body_structures import move_body, register_body, set_extent, show_floor
+from app.film_camera import Shot
 from sim.errors import StudioError
 
 BACKGROUND = (0.93, 0.94, 0.96)
 PALETTE = ((0.86, 0.16, 0.14), (0.98, 0.62, 0.12), (0.22, 0.58, 0.84), (0.36, 0.68, 0.32), (0.62, 0.42, 0.78))
+
+
+class Drawable(Protocol):
+    """What can be put on the stage: a `sim.Body`, or a `sim.playback.PlayedBody`."""
+
+    name: str
+
+    def positions(self) -> torch.Tensor:
+        """Vertices now [m], shape (V, 3)."""
 
 
 class Stage:
@@ -40,53 +52,45 @@ class Stage:
         ps.set_up_dir("y_up")
         ps.set_view_projection_mode("perspective")
         ps.set_automatically_compute_scene_extents(False)
-        self._meshes: dict[Body, ps.SurfaceMesh | ps.PointCloud] = {}
+        self._structures: list[tuple[Drawable, ps.SurfaceMesh | ps.PointCloud]] = []
 
     def set_floor(self, height: float | None) -> None:
         """Show a shadow on the floor at `height` [m], or no floor."""
-        ps.set_ground_plane_mode("none" if height is None else "shadow_only")
-        if height is not None:
-            ps.set_ground_plane_height_mode("manual")
-            ps.set_ground_plane_height(height)
+        show_floor(height)
 
-    def look(
-        self, position: Sequence[float], target: Sequence[float], *, field_of_view: float | None = None
-    ) -> None:
-        """Put the camera at `position` [m], looking at `target` [m]; field of view in degrees."""
-        if field_of_view is not None:
-            ps.set_vertical_field_of_view(field_of_view)
-        ps.look_at(tuple(map(float, position)), tuple(map(float, target)))
+    def look(self, shot: Shot) -> None:
+        """Put the camera somewhere."""
+        ps.set_vertical_fov_degrees(shot.field_of_view)
+        ps.look_at(tuple(shot.position.tolist()), tuple(shot.look_at.tolist()))
 
-    def add(self, body: Body, color: Sequence[float] | None = None) -> None:
-        """Show a body in a colour (RGB from 0 to 1)."""
-        color = tuple(color or PALETTE[len(self._meshes) % len(PALETTE)])
-        points = body.positions().cpu().numpy()
-        name = f"{len(self._meshes)} {body.name}"
-        if len(body.shape.faces):
-            mesh = ps.register_surface_mesh(
-                name, points, body.shape.faces.numpy(), smooth_shade=True, color=color, material="wax"
-            )
-        else:
-            mesh = ps.register_point_cloud(name, points, color=color, material="wax")
-        self._meshes[body] = mesh
-        low, high = points.min(0), points.max(0)
-        for other in self._meshes:
-            here = other.positions().cpu().numpy()
-            low, high = np.minimum(low, here.min(0)), np.maximum(high, here.max(0))
-        ps.set_length_scale(float(np.linalg.norm(high - low)))
-        ps.set_bounding_box(low, high)
+    def add(self, body: Drawable, color: Sequence[float] | None = None) -> None:
+        """Show a body in a colour (RGB from 0 to 1); one of a palette when None."""
+        number = len(self._structures)
+        color = tuple(color or PALETTE[number % len(PALETTE)])
+        faces = body.shape.faces.numpy()
+        structure = register_body(f"{number} {body.name}", body.positions().cpu().numpy(), faces, color)
+        self._structures.append((body, structure))
+        set_extent(*self.bounds())
+
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Corners of the box around all bodies now [m], (3,) each."""
+        points = [body.positions().cpu().numpy() for body, _ in self._structures]
+        return np.min([p.min(0) for p in points], 0), np.max([p.max(0) for p in points], 0)
 
     def draw(self, *, transparent: bool = False) -> np.ndarray:
         """The bodies where they are now, uint8, shape (height, width, 4)."""
-        for body, mesh in self._meshes.items():
-            points = body.positions().cpu().numpy()
-            if isinstance(mesh, ps.SurfaceMesh):
-                mesh.update_vertex_positions(points)
-            else:
-                mesh.update_point_positions(points)
-        image = ps.screenshot_to_buffer(transparent_bg=True).astype(np.float32)
-        if transparent:
-            return image.astype(np.uint8)
-        alpha = image[..., 3:] / 255
-        over = image[..., :3] * alpha + 255 * np.array(BACKGROUND, np.float32) * (1 - alpha)
-        return np.concatenate([over, np.full_like(alpha, 255)], axis=2).astype(np.uint8)
+        for body, structure in self._structures:
+            move_body(structure, body.positions().cpu().numpy())
+        image = ps.screenshot_to_buffer(transparent_bg=True)
+        return image if transparent else over_background(image, BACKGROUND)
+
+
+def over_background(image: np.ndarray, color: Sequence[float]) -> np.ndarray:
+    """A transparent picture on a plain colour: uint8, shape (height, width, 4), opaque.
+
+    Args:
+        image: uint8, shape (height, width, 4). color: RGB from 0 to 1.
+    """
+    alpha = image[..., 3:].astype(np.float32) / 255
+    over = image[..., :3] * alpha + 255 * np.array(color, np.float32) * (1 - alpha)
+    return np.concatenate([np.rint(over).astype(np.uint8), np.full_like(image[..., 3:], 255)], axis=2)

@@ -36,13 +36,14 @@ def load_scene(path: str | os.PathLike) -> Scene:
     return parse_scene(_read(file), source=str(path), folder=file.absolute().parent)
 
 
-def parse_scene(text: str, *, source: str = "scene", folder: Path | None = None) -> Scene:
+def parse_scene(text: str, *, source: str = "scene", folder: Path | None = None, check: bool = True) -> Scene:
     """Like `load_scene`, from text.
 
     Args:
         text: YAML.
         source: what messages call it.
         folder: where relative paths start; the working folder when left out.
+        check: also whether its files are there and its names fit; not needed for showing a motion again.
 
     Raises:
         SceneError: the text is wrong.
@@ -57,7 +58,7 @@ def parse_scene(text: str, *, source: str = "scene", folder: Path | None = None)
     folder = Path(os.path.realpath(folder or Path.cwd()))
     bodies = tuple(_with_absolute_paths(body, folder) for body in scene.bodies)
     scene = msgspec.structs.replace(scene, bodies=bodies)
-    problem: Problem | None = next(check_scene(scene), None)
+    problem: Problem | None = next(check_scene(scene), None) if check else None
     if problem is not None:
         raise _scene_error(source, tree, problem.path, problem.reason)
     return scene

@@ -250,8 +250,30 @@ class Event(Part, kw_only=True):
             )
 
 
+class CameraKey(Part, kw_only=True):
+    """Where the camera is at one moment of its path."""
+
+    at: NotNegative
+    """[s]."""
+    position: Vector
+    """[m]."""
+    look_at: Vector | None = None
+    """[m]; the camera's own when left out."""
+    field_of_view: Annotated[float, Meta(gt=1.0, lt=150.0)] | None = None
+    """[degrees]; the camera's own when left out."""
+
+
+class Turntable(Part, kw_only=True):
+    """The camera goes round what it looks at, level, once in so many seconds."""
+
+    seconds: Annotated[float, Meta(gt=0.0, le=3600.0)]
+    """For a full turn [s]."""
+    clockwise: bool = False
+    """Seen from above."""
+
+
 class Camera(Part, kw_only=True):
-    """Where the picture is taken from."""
+    """Where the picture is taken from; in a film it may move along a path, or round as a turntable."""
 
     position: Vector
     """[m]."""
@@ -259,9 +281,19 @@ class Camera(Part, kw_only=True):
     """[m]."""
     field_of_view: Annotated[float, Meta(gt=1.0, lt=150.0)] = 45.0
     """Vertical opening angle [degrees]."""
+    path: tuple[CameraKey, ...] = ()
+    """Moments in the order of time, passed smoothly; the window shows `position`."""
+    turntable: Turntable | None = None
+    """Not together with `path`."""
 
     def __post_init__(self) -> None:
         if self.position == self.look_at:
+            raise ValueError("the camera must not stand on the point it looks at")
+        if self.path and self.turntable is not None:
+            raise ValueError("give a path or a turntable, not both")
+        if any(later.at <= key.at for key, later in zip(self.path, self.path[1:], strict=False)):
+            raise ValueError("the moments of a camera's path must come in the order of time, each `at` once")
+        if any(key.position == (key.look_at or self.look_at) for key in self.path):
             raise ValueError("the camera must not stand on the point it looks at")
 
 
