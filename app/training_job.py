@@ -115,13 +115,13 @@ def train_body(context: JobContext, body: Body, config: TrainConfig, control: Tr
     Raises:
         TrainingError: training cannot go on. Cancelled: the job was.
     """
-    floor = _energy_of(body.basis, config.handles)
+    best = _energy_of(body.basis, config.handles)
     last = time.monotonic()
     cost = 0.0
     energy = math.nan
 
     def on_progress(progress: Progress) -> None:
-        nonlocal last, cost, energy
+        nonlocal last, cost, energy, best
         context.check()
         energy = progress.energy
         context.report(_value(progress))
@@ -129,12 +129,13 @@ def train_body(context: JobContext, body: Body, config: TrainConfig, control: Tr
             hand_over(progress)
         context.check()
         pause = max(_LIVE_SECONDS, _LIVE_COST * cost)
-        better = progress.step > 0 and progress.energy < floor
-        if control.live and better and time.monotonic() - last > pause:
+        if control.live and progress.energy < best and progress.step > 0 and time.monotonic() - last > pause:
             hand_over(progress)
+        if progress.step == 0:
+            best = min(best, progress.energy)  # the untrained handles are in the body already
 
     def hand_over(progress: Progress) -> None:
-        nonlocal last, cost
+        nonlocal last, cost, best
         control.wish_granted()
         began = time.monotonic()
         basis = progress.snapshot()
@@ -142,6 +143,7 @@ def train_body(context: JobContext, body: Body, config: TrainConfig, control: Tr
         context.report(NewWeights(prepared, basis, False, progress.energy))
         last = time.monotonic()
         cost = last - began
+        best = min(best, progress.energy)
 
     basis = train(body.shape, body.material, config, on_progress, control.stop)
     context.check()

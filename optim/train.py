@@ -31,6 +31,7 @@ from sim.shape import Shape
 _LOOKS = 20  # evaluations over a run, on samples kept for that
 _LOOK_SAMPLES = 2048
 _PLATEAU = 1e-4  # relative gain over a fifth of the run under which it stops
+_NOTHING_SEEN = {"energy": math.nan, "effective_rank": math.nan, "orthonormality": math.nan}
 _ROLLBACKS = 5  # divergences after which training gives up
 
 
@@ -277,7 +278,7 @@ class _Run:
         """Where the energy is heading: Aitken's extrapolation of the last looks."""
         looks = [entry["energy"] for entry in self._looks()]
         if len(looks) < 3:
-            return min(looks)
+            return min(looks, default=math.nan)
         a, b, c = looks[-3:]
         bend = (c - b) - (b - a)
         if bend <= 0 or c >= b:
@@ -285,7 +286,8 @@ class _Run:
         return max(0.5 * c, min(c, c - (c - b) ** 2 / bend))
 
     def _progress(self, loss: float, seconds: float, steps: int) -> Progress:
-        last = self._looks()[-1]
+        # No look has given numbers yet when already the untrained network is beyond float32.
+        last = self._looks()[-1] if self._looks() else _NOTHING_SEEN
         rate = steps / seconds if seconds > 0 and steps else 0.0
         left = self.config.total_steps - self.step_done
         return Progress(

@@ -202,8 +202,10 @@ def test_what_diverges_again_and_again_is_told(shape):
             "gain": 900.0,
         }
     )
+    heard = []
     with pytest.raises(TrainingError, match="lower learning_rate"):
-        train(shape, Material(), config)
+        train(shape, Material(), config, on_progress=heard.append)
+    assert heard[0].step == 0  # also where not even the first look gave numbers
 
 
 def test_a_material_that_varies_moves_the_handles(shape):
