@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+_FILLED = 0.82  # of the picture, by what is framed
+
 
 @dataclass(frozen=True)
 class CameraPose:
@@ -70,11 +72,18 @@ def framing(low: np.ndarray, high: np.ndarray, direction, fov: float, aspect: fl
         low, high: corners, (3,). direction: from the box's middle to the camera. aspect: width over height of
             the part of the picture that is free.
     """
-    middle = (np.asarray(low) + high) / 2
-    radius = float(np.linalg.norm(np.asarray(high) - low)) / 2 or 1.0
-    slope = np.tan(np.radians(fov) / 2) * min(1.0, aspect)
-    direction = np.asarray(direction, dtype=np.float64)
-    return middle + direction / np.linalg.norm(direction) * radius * 1.08 / np.sin(np.arctan(slope))
+    low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
+    middle = (low + high) / 2
+    pose = pose_looking(middle + direction, middle, fov, (aspect, 1.0))
+    corners = (
+        np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)]) * (high - low) + low - middle
+    )
+    slope = pose.slope * _FILLED
+    ahead = -corners @ pose.look
+    distance = np.maximum(
+        np.abs(corners @ pose.right) / (slope * aspect) + ahead, np.abs(corners @ pose.up) / slope + ahead
+    )
+    return middle - (float(distance.max()) or 1.0) * pose.look
 
 
 def shifted_for_column(pose: CameraPose, center: np.ndarray, column: float) -> CameraPose:

@@ -9,7 +9,7 @@ import polyscope as ps
 
 from app.pointer import Surface
 from app.session import Session
-from app.theme import BODY_COLORS, Theme
+from app.theme import BODY_COLORS, Theme, scene_color
 from app.view import View
 from app.weight_fields import blended, dominant, handle_colors, vertex_weights
 from app.weight_grid import WeightGrid
@@ -123,6 +123,7 @@ class Scenery:
             part = parts[number] if number < len(parts) else None
             color = part.color if part is not None and part.color else BODY_COLORS[number % len(BODY_COLORS)]
             vertices = session.positions(body)
+            color = scene_color(color)
             rest, faces = body.shape.vertices.numpy(), body.shape.faces.numpy()
             start = rest
             if part is not None:
@@ -189,13 +190,13 @@ class Scenery:
         held = self._held(drawn)
         if view.weights in ("all", "dominant"):
             weights = vertex_weights(drawn.body, localized=view.localized)
-            hues = handle_colors(weights.shape[1])
+            hues = handle_colors(weights.shape[1]) ** 2.2
             colors = blended(weights, hues) if view.weights == "all" else hues[dominant(weights)]
         elif held.any():
             colors = np.tile(drawn.color, (len(drawn.vertices), 1))
         else:
             return
-        colors[held] = self.theme.pin
+        colors[held] = scene_color(self.theme.pin)
         structure.add_color_quantity(_FIELD, colors, enabled=True, **_on_vertices(structure))
 
     def _show_one(self, drawn: _Drawn) -> None:
@@ -239,7 +240,7 @@ class Scenery:
                     drawn.start,
                     drawn.faces,
                     smooth_shade=True,
-                    color=self.theme.faint,
+                    color=scene_color(self.theme.faint),
                     material="flat",
                     transparency=_GHOST_TRANSPARENCY,
                 )

@@ -175,7 +175,7 @@ def _interface_colors(theme: Theme) -> dict[str, tuple[float, float, float, floa
         "ScrollbarGrabHovered": theme.faint,
         "ScrollbarGrabActive": theme.faint,
         "CheckMark": theme.accent,
-        "SliderGrab": theme.accent,
+        "SliderGrab": mixed(theme.field, theme.accent, 0.45),
         "SliderGrabActive": mixed(theme.accent, theme.text, 0.25),
         "Button": theme.field,
         "ButtonHovered": theme.field_hover,
@@ -205,8 +205,13 @@ def _interface_colors(theme: Theme) -> dict[str, tuple[float, float, float, floa
     return colors
 
 
+def scene_color(color: Color) -> Color:
+    """A colour as Polyscope's scene wants it: it brightens what it draws as screens do (sRGB), ImGui does not."""
+    return tuple(channel**2.2 for channel in color)
+
+
 def style_scene(theme: Theme) -> None:
     """Give Polyscope's scene this theme's backdrop and shadow."""
-    ps.set_background_color(theme.backdrop)
+    ps.set_background_color(scene_color(theme.backdrop))
     ps.set_shadow_darkness(theme.shadow)
     ps.set_shadow_blur_iters(3)

@@ -23,6 +23,8 @@ class Ui:
     Attributes:
         view: what the person chose to see. theme, scale: colours, and size of everything (1 is normal).
         size: of the window [px]. browser: asks for files. hint: what the mouse does now.
+        places: middle of each button drawn in the last frames [px], by its label: what presses buttons by itself
+            (tests, pictures) presses them there.
     """
 
     def __init__(self, view: View, theme: Theme, scale: float = 1.0) -> None:
@@ -32,6 +34,7 @@ class Ui:
         self.size = (1280.0, 720.0)
         self.browser = FileBrowser()
         self.hint = ""
+        self.places: dict[str, tuple[float, float]] = {}
 
     # -- measures -------------------------------------------------------------------------------------------
 
@@ -128,13 +131,15 @@ class Ui:
         why_not: str | None = None,
         hint: str = "",
     ) -> bool:
-        """A button; grey with the sentence `why_not` as its tooltip. `on` looks pressed, `primary` is the one to press."""
+        """A button; grey with the sentence `why_not` as its tooltip. `on` looks pressed, `primary` invites."""
         colors = self._button_colors(primary and why_not is None, on)
         for key, color in colors:
             psim.PushStyleColor(key, with_alpha(color))
         psim.BeginDisabled(why_not is not None)
         pressed = psim.Button(label, (width, 0.0))
         psim.EndDisabled()
+        (left, top), (right, bottom) = psim.GetItemRectMin(), psim.GetItemRectMax()
+        self.places[label] = ((left + right) / 2, (top + bottom) / 2)
         psim.PopStyleColor(len(colors))
         self.tooltip(why_not or hint)
         return pressed and why_not is None

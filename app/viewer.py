@@ -19,11 +19,9 @@ from app.scenery import Scenery
 from app.session import Session
 from app.ui import Ui
 from app.view import View
+from app.window import use_theme
 from scenes.schema import Camera
-from sim.errors import StudioError
 
-SIZE = (1280, 720)
-"""Of the window when it opens [px]."""
 _FRAME = 1 / 60  # [s]
 _TIRED = 3  # failures in a row after which a panel is no longer asked to draw itself
 _FIELD_OF_VIEW = 45.0
@@ -41,27 +39,20 @@ class PanelState:
 
 
 class Viewer:
-    """A window on a session; one a process.
+    """Shows a session in the window that `open_window` has opened; one a process.
 
     Args:
-        session: what to show. backend: Polyscope's: "openGL3_glfw" opens a window, "openGL3_egl" draws without a
-            display, "openGL_mock" draws nothing. size: [px].
-
-    Raises:
-        StudioError: the window cannot be opened here.
+        session: what to show.
 
     Attributes:
         view: what the person chose to see. pointer: what the mouse does. scenery: what is drawn.
         frames: drawn so far. frame_ms: of the last one, without resting [ms].
     """
 
-    def __init__(
-        self, session: Session, *, backend: str = "openGL3_glfw", size: tuple[int, int] = SIZE
-    ) -> None:
+    def __init__(self, session: Session) -> None:
         self.session = session
         self.view = View()
         self.ui = Ui(self.view, theme.THEMES[session.settings.theme], session.settings.ui_scale or 1.0)
-        open_window(backend, size, self.ui)
         self.scenery = Scenery(session, self.view, self.ui.theme)
         self.pointer = Pointer(session, self.view)
         self.gizmos = Gizmos(session)
@@ -74,25 +65,30 @@ class Viewer:
         self._camera_shown: Camera | None = None
         self._event_frame = False
         self._done = False
+        self._began = time.perf_counter()
         ps.set_user_callback(self._callback)
         ps.set_files_dropped_callback(self._drop)
 
     # -- the loop -------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Show frames until the person closes the window."""
-        last = time.perf_counter()
+        """Show frames until the person closes the window; then end all jobs and take the window away."""
         try:
             while not self._done:
-                began = time.perf_counter()
-                self.frame(began - last)
-                last = began
-                self._rest(time.perf_counter() - began)
-                # True once a press of the close button, so it is read exactly once a frame.
-                if ps.window_requests_close():
-                    self._wish_to_close()
+                self.turn()
         finally:
             self.close()
+            ps.shutdown()
+
+    def turn(self) -> None:
+        """Once around the loop: a frame, the close button, and rest for whoever else wants to run."""
+        began = time.perf_counter()
+        self.frame(began - self._began)
+        self._began = began
+        # True once a press of the close button, so it is read exactly once a frame.
+        if ps.window_requests_close():
+            self._wish_to_close()
+        self._rest(time.perf_counter() - began)
 
     def frame(self, seconds: float) -> None:
         """One frame: `seconds` of wall time have passed since the last."""
@@ -107,13 +103,13 @@ class Viewer:
         self.frame_ms = 1e3 * (time.perf_counter() - began)
 
     def close(self) -> None:
-        """End all jobs and take the window away."""
+        """End all jobs and show nothing any more; the window itself stays."""
         self.session.close()
         self.gizmos.clear()
         self.scenery.clear()
         ps.clear_user_callback()
         ps.clear_files_dropped_callback()
-        ps.shutdown()
+        ps.set_do_default_mouse_interaction(True)
 
     def _rest(self, worked: float) -> None:
         """Sleep to the frame's end; a job gets at least as much time as the frame took.
@@ -264,49 +260,13 @@ class Viewer:
 
     def _style(self) -> None:
         theme.style_interface(self.ui.theme, self.ui.scale)
-        if self._styled != self.ui.theme.name:
-            self._styled = self.ui.theme.name
-            theme.style_scene(self.ui.theme)
+        if self._styled != (self.ui.theme.name, self.ui.scale):
+            self._styled = (self.ui.theme.name, self.ui.scale)
+            use_theme(self.ui.theme, self.ui.scale)
 
     def _drop(self, paths: list[str]) -> None:
         if paths:
             self.session.attempt(self.session.open, paths[0])
-
-
-def open_window(backend: str, size: tuple[int, int], ui: Ui) -> None:
-    """Start Polyscope as this program wants it.
-
-    Raises:
-        StudioError: it does not start here.
-    """
-    ps.set_program_name("Simplicits Studio")
-    ps.set_use_prefs_file(False)
-    ps.set_verbosity(0)
-    ps.set_allow_headless_backends(True)
-    ps.set_errors_throw_exceptions(True)
-    ps.set_display_message_popups(False)
-    ps.set_prepare_imgui_fonts_callback(theme.add_fonts)
-    # Polyscope calls this for each ImGui context it makes, also those of screenshots.
-    ps.set_configure_imgui_style_callback(lambda: theme.style_interface(ui.theme, ui.scale))
-    ps.set_window_size(*size)
-    try:
-        ps.init(backend)
-    except RuntimeError as error:
-        raise StudioError(
-            f"The window does not open here: {error}. Without a display, `simplicits-studio record` makes videos."
-        ) from error
-    ps.set_window_size(*size)
-    ps.set_enable_vsync(False)
-    ps.set_frame_tick_limit_fps_mode("ignore_limits")
-    ps.set_always_redraw(True)
-    ps.set_build_default_gui_panels(False)
-    ps.set_open_imgui_window_for_user_callback(False)
-    ps.set_up_dir("y_up")
-    ps.set_navigation_style("turntable")
-    ps.set_view_projection_mode("perspective")
-    ps.set_automatically_compute_scene_extents(False)
-    ps.set_warn_for_invalid_values(False)
-    ps.set_ground_plane_mode("none")
 
 
 def _show_broken(panel: PanelState, ui: Ui) -> None:

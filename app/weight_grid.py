@@ -77,6 +77,7 @@ class WeightGrid:
         if not len(faces):
             return
         copy = ps.register_surface_mesh(name, vertices + place, faces, smooth_shade=True, material="wax")
+        copy.set_back_face_policy("identical")
         copy.add_scalar_quantity(
             "weights",
             values if view.signed else np.abs(values),

@@ -31,7 +31,6 @@ COLUMN: dict[str, Draw] = {
     "weights": weights.draw,
     "train": train.draw,
     "simulate": simulate.draw,
-    "timeline": timeline.draw,
 }
 """Parts of the left column, from top to bottom."""
 
@@ -39,6 +38,7 @@ FLOATING: dict[str, Draw] = {
     "toolbar": toolbar.draw,
     "empty": empty.draw,
     "loading": loading.draw,
+    "timeline": timeline.draw,
     "status": status.draw,
     "keys": keys_sheet.draw,
     "files": files.draw,

@@ -18,7 +18,7 @@ def draw(session: Session, ui: Ui) -> None:
     with ui.floating("start", center, pivot=(0.5, 0.5), width=_WIDTH) as shown:
         if not shown:
             return
-        psim.PushFont(None, psim.GetStyle().FontSizeBase * 1.35)
+        psim.PushFont(psim.GetFont(), psim.GetStyle().FontSizeBase * 1.35)
         psim.TextUnformatted("Make something soft")
         psim.PopFont()
         ui.faint("Drop a mesh or a scene file into this window, or choose one:")

@@ -10,7 +10,7 @@ from app.ui import Ui
 
 def draw(session: Session, ui: Ui) -> None:
     title = session.scene.name if session.scene is not None else "Simplicits Studio"
-    psim.PushFont(None, psim.GetStyle().FontSizeBase * 1.25)
+    psim.PushFont(psim.GetFont(), psim.GetStyle().FontSizeBase * 1.25)
     psim.TextUnformatted(ui.fitted(title, ui.free_width - ui.px(14)))
     psim.PopFont()
     if session.dirty and session.scene is not None:

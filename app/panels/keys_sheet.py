@@ -16,7 +16,7 @@ def draw(session: Session, ui: Ui) -> None:
     with ui.floating("keys", center, pivot=(0.5, 0.5), width=480) as shown:
         if not shown:
             return
-        psim.PushFont(None, psim.GetStyle().FontSizeBase * 1.2)
+        psim.PushFont(psim.GetFont(), psim.GetStyle().FontSizeBase * 1.2)
         psim.TextUnformatted("Mouse and keys")
         psim.PopFont()
         for gesture, doing in SHEET:

@@ -1,55 +1,61 @@
-"""Timeline: everything since the last reset, to scrub, to play back, to go on from."""
+"""Timeline: everything since the last reset along the bottom, to scrub, to play back, to go on from."""
 
 from __future__ import annotations
 
 import polyscope.imgui as psim
 
+from app.panels.status import HEIGHT as STATUS
 from app.session import Session
 from app.ui import Ui
 
+HEIGHT = 32.0
+"""At UI scale 1 [px]."""
+
 
 def draw(session: Session, ui: Ui) -> None:
-    with ui.section("Timeline") as shown:
-        if not shown:
-            return
-        timeline = session.timeline
-        if session.world is None or timeline.last < 0:
-            ui.faint("What is simulated can be looked at again here.")
-            return
-        psim.SetNextItemWidth(-1.0)
-        changed, frame = psim.SliderInt(
-            "##frame",
-            timeline.cursor,
-            timeline.first,
-            max(timeline.last, timeline.first + 1),
-            f"{timeline.time(timeline.cursor):.2f} s of {timeline.time(timeline.last):.2f} s",
-            psim.ImGuiSliderFlags_NoInput | psim.ImGuiSliderFlags_AlwaysClamp,
-        )
-        ui.tooltip("Drag to look back.")
-        if changed:
-            session.attempt(session.seek, frame)
-        width = ui.share(3)
-        if session.playing_back:
-            ui.command(session, "pause", "Hold", width=width)
-        else:
-            ui.command(session, "play_back", "Play back", width=width, hint="Show it again as a film.")
-        psim.SameLine()
-        ui.command(
-            session,
-            "continue_from",
-            "Go on here",
-            timeline.cursor,
-            width=width,
-            hint="Forget what came after this frame and simulate on.",
-        )
-        psim.SameLine()
-        if ui.button(
-            "Save…",
-            width=width,
-            why_not=session.can("save_motion"),
-            hint="The whole motion in one file, to replay at any size.",
-        ):
-            ui.view.ask("save motion")
-        used = timeline.bytes / timeline.bound
-        if used > 0.5:
-            ui.faint(f"{used:.0%} of the memory for frames is used; the oldest will go.")
+    timeline = session.timeline
+    if session.world is None or timeline.last < 0:
+        return
+    height = ui.px(HEIGHT)
+    place = (ui.column, ui.size[1] - ui.px(STATUS) - height + 1)
+    with ui.bar("timeline", place, (ui.size[0] - ui.column, height)) as shown:
+        if shown:
+            _contents(session, ui)
+
+
+def _contents(session: Session, ui: Ui) -> None:
+    timeline = session.timeline
+    if session.playing_back:
+        ui.command(session, "pause", "Hold", width=ui.px(84))
+    else:
+        hint = "Show what was simulated again, as a film."
+        ui.command(session, "play_back", "Play back", width=ui.px(84), hint=hint)
+    psim.SameLine()
+    rest = ui.px(112) + ui.px(64) + 2 * psim.GetStyle().ItemSpacing[0]
+    psim.SetNextItemWidth(ui.free_width - rest)
+    changed, frame = psim.SliderInt(
+        "##frame",
+        timeline.cursor,
+        timeline.first,
+        max(timeline.last, timeline.first + 1),
+        f"{timeline.time(timeline.cursor):.2f} s  /  {timeline.time(timeline.last):.2f} s",
+        psim.ImGuiSliderFlags_NoInput | psim.ImGuiSliderFlags_AlwaysClamp,
+    )
+    used = timeline.bytes / timeline.bound
+    full = f" {used:.0%} of the memory for frames is used; then the oldest go." if used > 0.5 else ""
+    ui.tooltip(f"Drag to look back.{full}")
+    if changed:
+        session.attempt(session.seek, frame)
+    psim.SameLine()
+    ui.command(
+        session,
+        "continue_from",
+        "Go on here",
+        timeline.cursor,
+        width=ui.px(112),
+        hint="Forget what came after this frame and simulate on.",
+    )
+    psim.SameLine()
+    hint = "The whole motion in one file, to replay at any size."
+    if ui.button("Save…", width=ui.px(64), why_not=session.can("save_motion"), hint=hint):
+        ui.view.ask("save motion")
