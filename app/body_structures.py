@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import polyscope as ps
 
+from app.theme import scene_color
+
 MATERIAL = "wax"
 """Polyscope's shading for soft bodies: shows bumps without looking hard."""
 SMOOTH_LIMIT = 60_000
@@ -19,9 +21,9 @@ def register_body(
     """Show a body: a surface where it has faces, else its points.
 
     Args:
-        vertices: [m], shape (V, 3). faces: shape (F, 3). color: red, green, blue from 0 to 1.
+        vertices: [m], shape (V, 3). faces: shape (F, 3). color: red, green, blue from 0 to 1, as on the screen.
     """
-    color = tuple(map(float, color))
+    color = scene_color(tuple(map(float, color)))
     if not len(faces):
         return ps.register_point_cloud(name, vertices, color=color, material=MATERIAL)
     mesh = ps.register_surface_mesh(

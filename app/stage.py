@@ -11,10 +11,8 @@ import torch
 
 from app.body_structures import move_body, register_body, set_extent, show_floor
 from app.film_camera import Shot
+from app.theme import BODY_COLORS, LIGHT, style_scene
 from sim.errors import StudioError
-
-BACKGROUND = (0.93, 0.94, 0.96)
-PALETTE = ((0.86, 0.16, 0.14), (0.98, 0.62, 0.12), (0.22, 0.58, 0.84), (0.36, 0.68, 0.32), (0.62, 0.42, 0.78))
 
 
 class Drawable(Protocol):
@@ -52,6 +50,7 @@ class Stage:
         ps.set_up_dir("y_up")
         ps.set_view_projection_mode("perspective")
         ps.set_automatically_compute_scene_extents(False)
+        style_scene(LIGHT)
         self._structures: list[tuple[Drawable, ps.SurfaceMesh | ps.PointCloud]] = []
 
     def set_floor(self, height: float | None) -> None:
@@ -64,9 +63,9 @@ class Stage:
         ps.look_at(tuple(shot.position.tolist()), tuple(shot.look_at.tolist()))
 
     def add(self, body: Drawable, color: Sequence[float] | None = None) -> None:
-        """Show a body in a colour (RGB from 0 to 1); one of a palette when None."""
+        """Show a body in a colour (RGB from 0 to 1); the window's own when None."""
         number = len(self._structures)
-        color = tuple(color or PALETTE[number % len(PALETTE)])
+        color = tuple(color or BODY_COLORS[number % len(BODY_COLORS)])
         faces = body.shape.faces.numpy()
         structure = register_body(f"{number} {body.name}", body.positions().cpu().numpy(), faces, color)
         self._structures.append((body, structure))
@@ -81,16 +80,28 @@ class Stage:
         """The bodies where they are now, uint8, shape (height, width, 4)."""
         for body, structure in self._structures:
             move_body(structure, body.positions().cpu().numpy())
-        image = ps.screenshot_to_buffer(transparent_bg=True)
-        return image if transparent else over_background(image, BACKGROUND)
+        if not transparent:
+            return ps.screenshot_to_buffer(transparent_bg=False)
+        backdrop = ps.get_background_color()
+        try:
+            pictures = [_on(ground) for ground in (0.0, 1.0)]
+        finally:
+            ps.set_background_color(backdrop)
+        return from_black_and_white(*pictures)
 
 
-def over_background(image: np.ndarray, color: Sequence[float]) -> np.ndarray:
-    """A transparent picture on a plain colour: uint8, shape (height, width, 4), opaque.
+def _on(ground: float) -> np.ndarray:
+    ps.set_background_color((ground, ground, ground))
+    return ps.screenshot_to_buffer(transparent_bg=False)
 
-    Args:
-        image: uint8, shape (height, width, 4). color: RGB from 0 to 1.
+
+def from_black_and_white(black: np.ndarray, white: np.ndarray) -> np.ndarray:
+    """A picture with transparency from the same picture on black and on white: uint8, shape (height, width, 4).
+
+    Polyscope's own transparent pictures have hard edges. What covers a share `a` of a pixel with colour `c` gives
+    `a c` on black and `a c + (1 - a)` on white.
     """
-    alpha = image[..., 3:].astype(np.float32) / 255
-    over = image[..., :3] * alpha + 255 * np.array(color, np.float32) * (1 - alpha)
-    return np.concatenate([np.rint(over).astype(np.uint8), np.full_like(image[..., 3:], 255)], axis=2)
+    dark, bright = black[..., :3].astype(np.float32), white[..., :3].astype(np.float32)
+    alpha = np.clip(255 - (bright - dark).mean(axis=2, keepdims=True), 0, 255)
+    color = np.clip(255 * dark / np.maximum(alpha, 1.0), 0, 255)
+    return np.rint(np.concatenate([color, alpha], axis=2)).astype(np.uint8)
