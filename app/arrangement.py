@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 import torch
+from scipy.spatial import cKDTree
 
 from scenes.build import build_material, placement, region_mask
 from scenes.schema import MaterialChoice, Part, Scene, Sphere, Where
@@ -183,7 +184,11 @@ def region_around(body: Body, chosen: np.ndarray, matrix: np.ndarray) -> Where:
     """
     centres = _spread(chosen, _MOST_SPHERES)
     nearest = np.linalg.norm(chosen[:, None] - centres[None], axis=2).min(1)
-    cover = holding_radius(body, centres[0], 1.05 * float(nearest.max()) + 1e-3 * body.size)
+    between = cKDTree(chosen).query(chosen, k=2)[0][:, 1] if len(chosen) > 1 else np.zeros(1)
+    samples = (body.shape.volume / len(body.space.samples)) ** (1 / 3)
+    # Wide enough to leave no gaps between the vertices of a coarse mesh, and to reach the samples under them.
+    cover = max(1.05 * float(nearest.max()), 0.75 * float(np.median(between)), samples)
+    cover = holding_radius(body, centres[0], cover)
     placed = centres @ matrix[:, :3].T + matrix[:, 3]
     spheres = tuple(Where(sphere=Sphere(center=tuple(c), radius=cover)) for c in placed.tolist())
     return spheres[0] if len(spheres) == 1 else Where(any=spheres)
