@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.display import has_display
+
 _PATIENCE = 60.0  # seconds a probe in another process may take: a first start of software OpenGL is slow
 _OLDEST_PYTHON = (3, 10)
 _INSTALL = f"{sys.executable} -m pip install"
@@ -138,11 +140,6 @@ def drawing_finding() -> Finding:
         return Finding("OpenGL", "draws without a window (EGL): record works")
     last = (tried.stderr.strip() or "no reason given").splitlines()[-1]
     return Finding("OpenGL", f"gives no picture: {last}", False, mend=mend)
-
-
-def has_display(environment: Mapping[str, str] = os.environ, system: str = platform.system()) -> bool:
-    """Whether a window can be opened, as far as the environment tells."""
-    return system != "Linux" or bool(environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY"))
 
 
 def display_finding(environment: Mapping[str, str] = os.environ) -> Finding:

@@ -50,21 +50,6 @@ def test_an_old_python_is_refused_and_this_one_is_not():
     assert doctor.python_finding().works
 
 
-@pytest.mark.parametrize(
-    ("environment", "system", "there"),
-    [
-        ({}, "Linux", False),
-        ({"DISPLAY": ""}, "Linux", False),
-        ({"DISPLAY": ":0"}, "Linux", True),
-        ({"WAYLAND_DISPLAY": "wayland-0"}, "Linux", True),
-        ({}, "Darwin", True),
-        ({}, "Windows", True),
-    ],
-)
-def test_a_display_is_known_by_the_environment(environment, system, there):
-    assert doctor.has_display(environment, system) is there
-
-
 def test_without_a_display_record_is_named_and_nothing_is_broken():
     finding = doctor.Finding("display", "none", False, essential=False, mend="simplicits-studio record ...")
     text = doctor.report([doctor.python_finding(), finding])
