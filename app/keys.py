@@ -24,6 +24,7 @@ SHEET: tuple[tuple[str, str], ...] = (
     ("H", "hide or show the panels"),
     ("T", "light or dark"),
     ("Ctrl+O  Ctrl+S", "open, save"),
+    ("Ctrl+R", "record a film, or stop"),
     ("Ctrl+Z  Ctrl+Shift+Z", "undo, redo"),
     ("Esc", "cancel what is going on"),
     ("?", "this sheet"),
@@ -49,6 +50,8 @@ def press_keys(session: Session, ui: Ui, *, escape: bool) -> None:
             view.ask("open")
         elif _pressed("S"):
             save(session, ui)
+        elif _pressed("R") and ui.recording is not None:
+            ui.recording.toggle()
         return
     if _pressed("Space") and session.can("play") is None:
         session.attempt(session.pause if session.simulation == "playing" else session.play)

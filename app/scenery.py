@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 import numpy as np
 import polyscope as ps
 
+from app.body_structures import move_body, register_body, set_extent, show_floor
 from app.pointer import Surface
 from app.session import Session
 from app.theme import BODY_COLORS, Theme, scene_color
 from app.view import View
-from app.weight_fields import blended, dominant, handle_colors, vertex_weights
+from app.weight_fields import blended, dominant, handle_colors, one_handle, vertex_weights
 from app.weight_grid import WeightGrid
 from scenes.build import placement
 from sim.body import Body
 
-MATERIAL = "wax"
 _FIELD = "weights"
-_GHOST_TRANSPARENCY = 0.22
-_MANY = 60_000  # vertices: above, smooth shading of each frame costs more than it shows
+_GHOST_TRANSPARENCY = 0.28
+_GHOST_PASSES = 3
 
 
 @dataclass
@@ -123,36 +123,24 @@ class Scenery:
             part = parts[number] if number < len(parts) else None
             color = part.color if part is not None and part.color else BODY_COLORS[number % len(BODY_COLORS)]
             vertices = session.positions(body)
-            color = scene_color(color)
             rest, faces = body.shape.vertices.numpy(), body.shape.faces.numpy()
             start = rest
             if part is not None:
                 matrix = placement(part.transform)
                 start = rest @ matrix[:, :3].T + matrix[:, 3]
             name = f"{number} {body.name}"
-            if len(faces):
-                structure = ps.register_surface_mesh(
-                    name, vertices, faces, smooth_shade=len(vertices) < _MANY, color=color, material=MATERIAL
-                )
-                structure.set_back_face_policy("identical")
-            else:
-                structure = ps.register_point_cloud(name, vertices, color=color, material=MATERIAL)
+            structure = register_body(name, vertices, faces, color)
             self._drawn.append(_Drawn(body, structure, vertices, rest, faces, tuple(color), start))
         bounds = self.bounds()
         if bounds is not None:
-            low, high = bounds
-            ps.set_length_scale(float(np.linalg.norm(high - low)) or 1.0)
-            ps.set_bounding_box(low, high)
+            set_extent(*bounds)
 
     def _move(self) -> None:
         for drawn in self._drawn:
             vertices = self._session.positions(drawn.body)
             drawn.vertices = vertices
             drawn.handles = self._session.handle_points(drawn.body)
-            if isinstance(drawn.structure, ps.SurfaceMesh):
-                drawn.structure.update_vertex_positions(vertices)
-            else:
-                drawn.structure.update_point_positions(vertices)
+            move_body(drawn.structure, vertices)
 
     def _show_floor(self) -> None:
         scene = self._session.scene
@@ -162,10 +150,7 @@ class Scenery:
         if floor == self._floor:
             return
         self._floor = floor
-        ps.set_ground_plane_mode("none" if floor is None else "shadow_only")
-        if floor is not None:
-            ps.set_ground_plane_height_mode("manual")
-            ps.set_ground_plane_height(floor)
+        show_floor(floor)
 
     # -- colours --------------------------------------------------------------------------------------------
 
@@ -193,17 +178,15 @@ class Scenery:
             hues = handle_colors(weights.shape[1]) ** 2.2
             colors = blended(weights, hues) if view.weights == "all" else hues[dominant(weights)]
         elif held.any():
-            colors = np.tile(drawn.color, (len(drawn.vertices), 1))
+            colors = np.tile(scene_color(drawn.color), (len(drawn.vertices), 1))
         else:
             return
         colors[held] = scene_color(self.theme.pin)
         structure.add_color_quantity(_FIELD, colors, enabled=True, **_on_vertices(structure))
 
     def _show_one(self, drawn: _Drawn) -> None:
-        weights = vertex_weights(drawn.body, localized=self._view.localized)
-        values = weights[:, min(self._session.selected_handle, weights.shape[1] - 1)].astype(np.float64)
-        signed = self._view.signed
-        most = float(np.abs(values).max()) or 1.0
+        handle, signed = self._session.selected_handle, self._view.signed
+        values, most = one_handle(drawn.body, handle, localized=self._view.localized)
         drawn.structure.add_scalar_quantity(
             _FIELD,
             values if signed else np.abs(values),
@@ -244,7 +227,10 @@ class Scenery:
                     material="flat",
                     transparency=_GHOST_TRANSPARENCY,
                 )
-        ps.set_transparency_mode("simple" if self._view.ghost else "none")
+                drawn.ghost.set_back_face_policy("cull")
+        # Bodies stay solid and hide what is behind them only when surfaces are peeled off in order of depth.
+        ps.set_transparency_mode("pretty" if self._view.ghost else "none")
+        ps.set_transparency_render_passes(_GHOST_PASSES)
 
     def _show_grid(self) -> None:
         body = self._session.selected_body

@@ -214,4 +214,3 @@ def style_scene(theme: Theme) -> None:
     """Give Polyscope's scene this theme's backdrop and shadow."""
     ps.set_background_color(scene_color(theme.backdrop))
     ps.set_shadow_darkness(theme.shadow)
-    ps.set_shadow_blur_iters(3)

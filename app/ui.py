@@ -9,6 +9,7 @@ from typing import Any
 import polyscope.imgui as psim
 
 from app.file_browser import FileBrowser
+from app.live_recording import LiveRecording
 from app.session import Session
 from app.theme import COLUMN, Color, Theme, mixed, packed, with_alpha
 from app.view import View
@@ -23,6 +24,7 @@ class Ui:
     Attributes:
         view: what the person chose to see. theme, scale: colours, and size of everything (1 is normal).
         size: of the window [px]. browser: asks for files. hint: what the mouse does now.
+        recording: films of the window; the viewer puts it there.
         places: middle of each button drawn in the last frames [px], by its label: what presses buttons by itself
             (tests, pictures) presses them there.
     """
@@ -33,6 +35,7 @@ class Ui:
         self.scale = scale
         self.size = (1280.0, 720.0)
         self.browser = FileBrowser()
+        self.recording: LiveRecording | None = None
         self.hint = ""
         self.places: dict[str, tuple[float, float]] = {}
 
@@ -67,12 +70,24 @@ class Ui:
         psim.PopStyleColor(1)
         psim.PopTextWrapPos()
 
+    def title(self, text: str, factor: float = 1.3) -> None:
+        """Larger text."""
+        style = psim.GetStyle()
+        # Polyscope's binding of PushFont ignores the size it is given, but looks at the scale.
+        style.FontScaleMain = self.scale * factor
+        psim.PushFont(psim.GetFont(), 0.0)
+        style.FontScaleMain = self.scale
+        psim.TextUnformatted(self.fitted(text, self.free_width))
+        psim.PopFont()
+
     def faint(self, text: str) -> None:
         """Text that matters less."""
         self.text(text, self.theme.faint)
 
     def fitted(self, text: str, width: float) -> str:
         """The text, cut in the middle to a width [px]: the end of a path tells more than its middle."""
+        if width <= 0:
+            return ""
         if psim.CalcTextSize(text)[0] <= width:
             return text
         for kept in range(len(text) - 1, 3, -1):
@@ -98,6 +113,14 @@ class Ui:
         self.tooltip(hint)
         psim.SameLine(start + self.px(LABELS))
         psim.SetNextItemWidth(-1.0)
+
+    def cut(self, text: str, width: float) -> str:
+        """The text, cut at its end to a width [px]."""
+        if psim.CalcTextSize(text)[0] <= width:
+            return text
+        while text and psim.CalcTextSize(f"{text}…")[0] > width:
+            text = text[:-1]
+        return f"{text.rstrip()}…"
 
     def pair(self, text: str, value: str, hint: str = "") -> None:
         """A name and a value that is only read, at the right."""

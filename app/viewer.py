@@ -13,13 +13,16 @@ from app import overlay, theme
 from app.camera import CameraPose, framing, pose_looking, shifted_for_column
 from app.gizmos import Gizmos
 from app.keys import press_keys
+from app.live_recording import LiveRecording
 from app.panels import COLUMN, FLOATING, Draw
 from app.pointer import Mouse, Pointer, explain
+from app.quality import Quality
 from app.scenery import Scenery
 from app.session import Session
 from app.ui import Ui
 from app.view import View
 from app.window import use_theme
+from app.window_picture import take_picture
 from scenes.schema import Camera
 
 _FRAME = 1 / 60  # [s]
@@ -42,17 +45,20 @@ class Viewer:
     """Shows a session in the window that `open_window` has opened; one a process.
 
     Args:
-        session: what to show.
+        session: what to show. quality: how richly it is drawn; fits itself to the machine when None.
 
     Attributes:
         view: what the person chose to see. pointer: what the mouse does. scenery: what is drawn.
         frames: drawn so far. frame_ms: of the last one, without resting [ms].
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, quality: Quality | None = None) -> None:
         self.session = session
+        self._quality = quality or Quality()
         self.view = View()
         self.ui = Ui(self.view, theme.THEMES[session.settings.theme], session.settings.ui_scale or 1.0)
+        self.recording = LiveRecording(session)
+        self.ui.recording = self.recording
         self.scenery = Scenery(session, self.view, self.ui.theme)
         self.pointer = Pointer(session, self.view)
         self.gizmos = Gizmos(session)
@@ -62,10 +68,11 @@ class Viewer:
         self.frame_ms = 0.0
         self._styled: object = None
         self._look_pending = False
-        self._camera_shown: Camera | None = None
+        self._column_shown = self.ui.column
         self._event_frame = False
         self._done = False
         self._began = time.perf_counter()
+        self._use_quality()
         ps.set_user_callback(self._callback)
         ps.set_files_dropped_callback(self._drop)
 
@@ -96,14 +103,19 @@ class Viewer:
         self.session.tick(seconds)
         self.session.attempt(self._before_drawing)
         self._event_frame = True
+        drawing = time.perf_counter()
         ps.frame_tick()
+        if self._quality.judge(1e3 * (time.perf_counter() - drawing)):
+            self._use_quality()
         self._event_frame = False
         self.session.attempt(self._after_drawing)
+        self.session.attempt(self.recording.update, self.picture)
         self.frames += 1
         self.frame_ms = 1e3 * (time.perf_counter() - began)
 
     def close(self) -> None:
         """End all jobs and show nothing any more; the window itself stays."""
+        self.recording.close()
         self.session.close()
         self.gizmos.clear()
         self.scenery.clear()
@@ -121,6 +133,11 @@ class Viewer:
             rest = max(rest, 1.1 * worked)
         time.sleep(max(rest, 0.001))
 
+    def _use_quality(self) -> None:
+        level = self._quality.level
+        ps.set_SSAA_factor(level.samples)
+        ps.set_shadow_blur_iters(level.shadow_blur)
+
     def _wish_to_close(self) -> None:
         if self.session.training.active and "closing" not in self.view.asked:
             self.view.ask("closing")
@@ -137,6 +154,7 @@ class Viewer:
         if self.scenery.sync():
             self._look_pending = True
         self.gizmos.sync()
+        self._make_room()
         if self._look_pending or self.view.take("frame"):
             first, self._look_pending = self._look_pending, False
             self._frame_scene(use_camera=first)
@@ -170,6 +188,19 @@ class Viewer:
         ps.look_at(tuple(pose.position), tuple(pose.position + pose.look))
         ps.set_view_center_raw(tuple(map(float, target)))
 
+    def _make_room(self) -> None:
+        """When the column comes, goes or grows, what is looked at stays in the middle of what is left free."""
+        column = self.ui.column
+        if column == self._column_shown:
+            return
+        before, self._column_shown = self._column_shown, column
+        if self.session.world is None:
+            return
+        pose, target = self.pose(), np.asarray(ps.get_view_center(), dtype=np.float64)
+        pose = shifted_for_column(pose, target, column - before)
+        ps.look_at(tuple(pose.position), tuple(pose.position + pose.look))
+        ps.set_view_center_raw(tuple(map(float, target)))
+
     def pose(self) -> CameraPose:
         """The camera as it is now."""
         parameters = ps.get_view_camera_parameters()
@@ -183,6 +214,13 @@ class Viewer:
         )
         position = np.asarray(parameters.get_position(), dtype=np.float64)
         return CameraPose(position, look, up, right, float(parameters.get_fov_vertical_deg()), self.ui.size)
+
+    def picture(self, panels: bool, transparent: bool) -> np.ndarray:
+        """What is shown now, for a film: as on the screen with panels, or without them and then in the middle."""
+        pose = self.pose()
+        depth = float((np.asarray(ps.get_view_center()) - pose.position) @ pose.look)
+        shift = -0.5 * self.ui.column * pose.metres_per_pixel(max(depth, 0.0))
+        return take_picture(panels=panels, transparent=transparent, shift=shift)
 
     def _keep_camera(self) -> None:
         """Tell the session where the picture is taken from, as if there were no column."""

@@ -27,6 +27,18 @@ def vertex_weights(body: Body, *, localized: bool) -> np.ndarray:
     return weights.numpy()
 
 
+def one_handle(body: Body, handle: int, *, localized: bool) -> tuple[np.ndarray, float]:
+    """Weight of a handle at the vertices, float64 (V,), and its largest size (1 where it vanishes everywhere)."""
+    weights = body.skinning_weights
+    number = min(handle, weights.shape[1] - 1)
+    if localized and body.basis.localizer is not None:
+        values = weights @ body.basis.localizer[:, number].to(weights.dtype)
+    else:
+        values = weights[:, number]
+    values = values.double().numpy()
+    return values, float(np.abs(values).max(initial=0.0)) or 1.0
+
+
 def blended(weights: np.ndarray, colors: np.ndarray) -> np.ndarray:
     """All handles at once: each handle's hue by the square of its weight, RGB, shape (V, 3)."""
     shares = weights**2

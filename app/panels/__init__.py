@@ -11,6 +11,7 @@ from app.panels import (
     header,
     keys_sheet,
     loading,
+    record,
     scene,
     simulate,
     status,
@@ -31,6 +32,7 @@ COLUMN: dict[str, Draw] = {
     "weights": weights.draw,
     "train": train.draw,
     "simulate": simulate.draw,
+    "record": record.draw,
 }
 """Parts of the left column, from top to bottom."""
 

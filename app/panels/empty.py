@@ -18,9 +18,7 @@ def draw(session: Session, ui: Ui) -> None:
     with ui.floating("start", center, pivot=(0.5, 0.5), width=_WIDTH) as shown:
         if not shown:
             return
-        psim.PushFont(psim.GetFont(), psim.GetStyle().FontSizeBase * 1.35)
-        psim.TextUnformatted("Make something soft")
-        psim.PopFont()
+        ui.title("Make something soft", 1.5)
         ui.faint("Drop a mesh or a scene file into this window, or choose one:")
         psim.Dummy((0, ui.px(4)))
         if ui.button("Open a file…", width=ui.free_width, primary=True):

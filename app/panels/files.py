@@ -125,7 +125,7 @@ def _listing(ui: Ui, browser: FileBrowser, below: float) -> bool:
                 ui.fitted(label, ui.free_width - ui.px(80)), browser.selected == entry.path, flags
             )
             if entry.size is not None:
-                psim.SameLine(psim.GetWindowWidth() - ui.px(84))
+                psim.SameLine(psim.GetWindowWidth() - ui.px(76))
                 ui.faint_inline(readable_size(entry.size))
             psim.PopID()
             if pressed and entry.is_folder:

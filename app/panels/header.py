@@ -10,12 +10,9 @@ from app.ui import Ui
 
 def draw(session: Session, ui: Ui) -> None:
     title = session.scene.name if session.scene is not None else "Simplicits Studio"
-    psim.PushFont(psim.GetFont(), psim.GetStyle().FontSizeBase * 1.25)
-    psim.TextUnformatted(ui.fitted(title, ui.free_width - ui.px(14)))
-    psim.PopFont()
-    if session.dirty and session.scene is not None:
-        psim.SameLine()
-        ui.text("●", ui.theme.warning)
+    changed = session.dirty and session.scene is not None
+    ui.title(f"{title} *" if changed else title)
+    if changed:
         ui.tooltip("Changed since it was saved.")
     if session.world is None:
         ui.faint(f"Computes on {device_name(session)}.")

@@ -16,9 +16,7 @@ def draw(session: Session, ui: Ui) -> None:
     with ui.floating("keys", center, pivot=(0.5, 0.5), width=480) as shown:
         if not shown:
             return
-        psim.PushFont(psim.GetFont(), psim.GetStyle().FontSizeBase * 1.2)
-        psim.TextUnformatted("Mouse and keys")
-        psim.PopFont()
+        ui.title("Mouse and keys")
         for gesture, doing in SHEET:
             psim.TextUnformatted(gesture)
             psim.SameLine(ui.px(210))

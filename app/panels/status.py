@@ -9,6 +9,7 @@ from app.ui import Ui
 
 HEIGHT = 30.0
 """At UI scale 1 [px]."""
+_BUTTONS = 166.0  # width they take together
 _SCALES = (0.8, 0.9, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
 
 
@@ -19,9 +20,10 @@ def draw(session: Session, ui: Ui) -> None:
         if not shown:
             return
         settings = session.settings
-        right = ui.px(186)
+        right = ui.px(_BUTTONS)
         psim.AlignTextToFramePadding()
-        psim.TextUnformatted(ui.fitted(ui.hint, ui.free_width - right))
+        psim.TextUnformatted(ui.cut(ui.hint, ui.free_width - right))
+        ui.tooltip(ui.hint)
         psim.SameLine(size[0] - right)
         if ui.button("−", hint="Smaller text"):
             settings.set_ui_scale(next((s for s in reversed(_SCALES) if s < ui.scale - 0.01), _SCALES[0]))

@@ -31,7 +31,8 @@ def _contents(session: Session, ui: Ui) -> None:
         hint = "Show what was simulated again, as a film."
         ui.command(session, "play_back", "Play back", width=ui.px(84), hint=hint)
     psim.SameLine()
-    rest = ui.px(112) + ui.px(64) + 2 * psim.GetStyle().ItemSpacing[0]
+    roomy = ui.free_width > ui.px(420)  # else there is only the slider
+    rest = ui.px(112) + ui.px(64) + 2 * psim.GetStyle().ItemSpacing[0] if roomy else 0.0
     psim.SetNextItemWidth(ui.free_width - rest)
     changed, frame = psim.SliderInt(
         "##frame",
@@ -46,6 +47,8 @@ def _contents(session: Session, ui: Ui) -> None:
     ui.tooltip(f"Drag to look back.{full}")
     if changed:
         session.attempt(session.seek, frame)
+    if not roomy:
+        return
     psim.SameLine()
     ui.command(
         session,

@@ -1,10 +1,12 @@
-"""Toasts: messages at the upper right, each with a way to dismiss it and details to copy."""
+"""Toasts: messages at the lower right, each with a way to dismiss it and details to copy."""
 
 from __future__ import annotations
 
 import polyscope.imgui as psim
 
 from app.notices import Notice
+from app.panels.status import HEIGHT as STATUS
+from app.panels.timeline import HEIGHT as TIMELINE
 from app.session import Session
 from app.theme import packed
 from app.ui import Ui
@@ -14,16 +16,17 @@ _MOST = 5  # shown at once; the newest
 
 
 def draw(session: Session, ui: Ui) -> None:
-    top = ui.px(12)
+    bottom = ui.size[1] - ui.px(STATUS + TIMELINE + 10)
     for notice in reversed(session.notices[-_MOST:]):
-        top += _toast(session, ui, notice, top) + ui.px(8)
+        bottom -= _toast(session, ui, notice, bottom) + ui.px(8)
 
 
-def _toast(session: Session, ui: Ui, notice: Notice, top: float) -> float:
+def _toast(session: Session, ui: Ui, notice: Notice, bottom: float) -> float:
     """Draws one; returns its height [px]."""
     color = {"info": ui.theme.accent, "warning": ui.theme.warning, "error": ui.theme.bad}[notice.kind]
-    place = (ui.size[0] - ui.px(12), top)
-    with ui.floating(f"notice {id(notice)}", place, pivot=(1.0, 0.0), width=_WIDTH) as shown:
+    place = (ui.size[0] - ui.px(12), bottom)
+    width = min(_WIDTH, (ui.size[0] - ui.column) / ui.scale - 24)
+    with ui.floating(f"notice {id(notice)}", place, pivot=(1.0, 1.0), width=width) as shown:
         if not shown:
             return 0.0
         x, y = psim.GetWindowPos()
@@ -35,7 +38,7 @@ def _toast(session: Session, ui: Ui, notice: Notice, top: float) -> float:
         times = f"  (× {notice.count})" if notice.count > 1 else ""
         psim.TextUnformatted(notice.text + times)
         psim.PopTextWrapPos()
-        psim.SameLine(ui.px(_WIDTH) - close - ui.px(8))
+        psim.SameLine(ui.px(width) - close - ui.px(8))
         if psim.SmallButton("✕"):
             session.dismiss(notice)
         if notice.detail and psim.SmallButton("Copy details"):

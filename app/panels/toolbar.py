@@ -27,7 +27,7 @@ def draw(session: Session, ui: Ui) -> None:
                 psim.SameLine(0.0, ui.px(3))
             if ui.button(label, on=session.tool == tool, hint=_HINTS[tool]):
                 session.tool = tool
-        _gap(ui)
+        _gap(ui, 330)
         playing = session.simulation == "playing"
         width = ui.px(82)
         if playing:
@@ -38,7 +38,7 @@ def draw(session: Session, ui: Ui) -> None:
         ui.command(session, "step", "Step", hint="One time step (.)")
         psim.SameLine(0.0, ui.px(3))
         ui.command(session, "reset", "Reset", hint="Back to the start (R)")
-        _gap(ui)
+        _gap(ui, 540)
         ui.command(session, "undo", "↶", hint="Undo (Ctrl+Z)")
         psim.SameLine(0.0, ui.px(3))
         ui.command(session, "redo", "↷", hint="Redo (Ctrl+Shift+Z)")
@@ -68,5 +68,7 @@ def _pin_options(ui: Ui) -> None:
             view.pin_radius = percent / 100
 
 
-def _gap(ui: Ui) -> None:
-    psim.SameLine(0.0, ui.px(16))
+def _gap(ui: Ui, wanted: float) -> None:
+    """Space between groups; a new line where the window is narrower than what is `wanted` (at UI scale 1)."""
+    if ui.size[0] - ui.column > ui.px(wanted):
+        psim.SameLine(0.0, ui.px(16))

@@ -102,6 +102,7 @@ def _curve(ui: Ui, training: TrainingView) -> None:
             return
         implot.SetupAxes("", "", implot.ImPlotAxisFlags_AutoFit, implot.ImPlotAxisFlags_AutoFit)
         implot.SetupAxisScale(implot.ImAxis_Y1, implot.ImPlotScale_Log10)
+        _decades(losses, energies)
         implot.SetupLegend(implot.ImPlotLocation_NorthEast)
         if len(steps):
             implot.SetNextLineStyle(with_alpha(mixed(ui.theme.accent, ui.theme.panel, 0.45)), 1.0)
@@ -109,6 +110,17 @@ def _curve(ui: Ui, training: TrainingView) -> None:
         if len(looks):
             implot.SetNextLineStyle(with_alpha(ui.theme.accent), ui.px(2.0))
             implot.PlotLine("energy", looks, energies)
+
+
+def _decades(*curves: np.ndarray) -> None:
+    """Marks on the logarithmic axis: ImPlot's own are powers of ten, of which a good curve may pass none."""
+    values = np.concatenate(curves)
+    if not len(values):
+        return
+    low, high = float(values.min()), float(values.max())
+    if high < 30 * low:
+        marks = np.geomspace(low, max(high, 1.001 * low), 3)
+        implot.SetupAxisTicks(implot.ImAxis_Y1, marks, [f"{mark:.3g}" for mark in marks])
 
 
 def _figures(ui: Ui, training: TrainingView) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import polyscope.imgui as psim
 
 from app.session import Session
-from app.ui import Ui
-from app.weight_fields import handle_colors
+from app.theme import packed
+from app.ui import LABELS, Ui
+from app.weight_fields import handle_colors, one_handle
 
 MODES = {"off": "Off", "one": "One", "all": "All", "dominant": "Largest", "grid": "Grid"}
 _HINTS = {
@@ -16,6 +19,22 @@ _HINTS = {
     "dominant": "Each place in the hue of the handle with the largest weight there.",
     "grid": "A small copy of the body for each handle.",
 }
+
+# Polyscope's coolwarm and viridis, as they look.
+_SIGNED = (
+    (0.23, 0.30, 0.75),
+    (0.55, 0.69, 0.996),
+    (0.866, 0.866, 0.866),
+    (0.957, 0.60, 0.48),
+    (0.706, 0.016, 0.15),
+)
+_UNSIGNED = (
+    (0.267, 0.005, 0.33),
+    (0.23, 0.32, 0.545),
+    (0.128, 0.567, 0.55),
+    (0.37, 0.79, 0.38),
+    (0.99, 0.906, 0.144),
+)
 
 
 def draw(session: Session, ui: Ui) -> None:
@@ -59,3 +78,25 @@ def _one(session: Session, ui: Ui) -> None:
     psim.EndGroup()
     ui.label("Colours")
     view.signed = ui.choice("signed", view.signed, {True: "Signed", False: "Size"})
+    _, most = one_handle(body, session.selected_handle, localized=view.localized)
+    ui.label("")
+    _colorbar(ui, most)
+
+
+def _colorbar(ui: Ui, most: float) -> None:
+    """The colours of one handle's weight, from the least to the largest value."""
+    stops = _SIGNED if ui.view.signed else _UNSIGNED
+    (x, y), width, height = psim.GetCursorScreenPos(), ui.free_width, ui.px(12)
+    paint, step = psim.GetWindowDrawList(), width / (len(stops) - 1)
+    for number, (left, right) in enumerate(itertools.pairwise(stops)):
+        a, b = packed(left), packed(right)
+        start = x + number * step
+        paint.AddRectFilledMultiColor((start, y), (start + step, y + height), a, b, b, a)
+    psim.Dummy((width, height))
+    low = f"{-most:.2g}" if ui.view.signed else "0"
+    psim.Dummy((0.0, 0.0))
+    psim.SameLine(psim.GetStyle().WindowPadding[0] + ui.px(LABELS))
+    ui.faint_inline(low.replace("-", "−"))
+    high = f"{most:.2g}"
+    psim.SameLine(psim.GetStyle().WindowPadding[0] + ui.px(LABELS) + width - psim.CalcTextSize(high)[0])
+    ui.faint_inline(high)

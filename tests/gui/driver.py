@@ -139,9 +139,7 @@ def write_scene(folder: Path, *, floor: bool = True, name: str = "scene.yaml") -
     """A soft box on a floor: few samples and handles, no weights."""
     write_box(folder / "box.obj")
     (folder / name).write_text(
-        "name: test box\n"
-        + ("floor: {height: 0, friction: 0.5}\n" if floor else "")
-        + "bodies:\n"
+        "name: test box\n" + ("floor: {height: 0, friction: 0.5}\n" if floor else "") + "bodies:\n"
         "  - name: box\n    mesh: box.obj\n    material: soft rubber\n    handles: 6\n    samples: 512\n"
         "    cubature: 64\n    train: {steps: 30}\n    transform: {translate: [0, 0.1, 0]}\n"
         "camera: {position: [0.3, 0.35, 0.8], look_at: [0, 0.1, 0]}\n"
