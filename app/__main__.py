@@ -8,5 +8,5 @@ from app.display import has_display
 arguments = sys.argv[1:]
 if not arguments and not has_display():
     print("There is no display here, so no window can open; recording the demo scene to out/gummy_bear.mp4.")
-    arguments = ["record"]
+    arguments = ["record", "gummy_bear", "-o", "out/gummy_bear.mp4"]
 sys.exit(main(arguments))
