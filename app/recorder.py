@@ -67,11 +67,12 @@ class Recorder:
         self._film: FilmFile = open_film(
             path, size, fps, transparent=transparent, live=live, expected_frames=frames
         )
+        # None in the queue only wakes the encoder up.
         self._queue: queue.Queue[np.ndarray | None] = queue.Queue(
             min(QUEUE_LENGTH, max(2, QUEUE_BYTES // (4 * size[0] * size[1])))
         )
+        self._ending = threading.Event()
         self._error: BaseException | None = None
-        self._ended: Path | None = None
         self._clock: float | None = None  # simulated time that frame number `_clock_frames` shows
         self._clock_frames = 0
         self._last_time = 0.0
@@ -141,6 +142,17 @@ class Recorder:
 
     # -- the end --------------------------------------------------------------------------------------------
 
+    def end(self) -> None:
+        """No more pictures come: the encoder closes the film when it has caught up. Returns at once; see `ended`."""
+        self._ending.set()
+        with contextlib.suppress(queue.Full):  # it has other reasons to wake up then
+            self._queue.put_nowait(None)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the film is closed (or has failed), so that `finish` does not wait."""
+        return not self._thread.is_alive()
+
     def finish(self) -> Path:
         """Encode what waits, close the file and give it its name.
 
@@ -148,20 +160,12 @@ class Recorder:
             Where the film is.
 
         Raises:
-            StudioError: writing failed; says what was kept and where.
+            StudioError: writing failed; says what was kept and where. Or no picture ever came.
         """
-        if self._thread.is_alive():
-            while self._thread.is_alive():
-                try:
-                    self._queue.put(None, timeout=0.1)
-                    break
-                except queue.Full:
-                    continue
-            self._thread.join()
+        self.end()
+        self._thread.join()
         self._raise_error()
-        if self._ended is None:
-            raise StudioError(f"Nothing was recorded for {self.path.name}: no picture came.")
-        return self._ended
+        return self._film.path
 
     def __enter__(self) -> Recorder:
         return self
@@ -178,9 +182,11 @@ class Recorder:
 
     def _encode(self) -> None:
         try:
-            while (image := self._queue.get()) is not None:
-                self._film.write(image)
-            self._ended = self._film.finish()
+            while not (self._ending.is_set() and self._queue.empty()):
+                image = self._queue.get()
+                if image is not None:
+                    self._film.write(image)
+            self._film.finish()
         except BaseException as error:  # the border of the thread: comes back through `put` and `finish`
             self._error = error
 

@@ -80,14 +80,16 @@ class Stage:
         """The bodies where they are now, uint8, shape (height, width, 4)."""
         for body, structure in self._structures:
             move_body(structure, body.positions().cpu().numpy())
-        if not transparent:
-            return ps.screenshot_to_buffer(transparent_bg=False)
-        backdrop = ps.get_background_color()
-        try:
-            pictures = [_on(ground) for ground in (0.0, 1.0)]
-        finally:
-            ps.set_background_color(backdrop)
-        return from_black_and_white(*pictures)
+        return transparent_picture() if transparent else ps.screenshot_to_buffer(transparent_bg=False)
+
+
+def transparent_picture() -> np.ndarray:
+    """What Polyscope shows now without its background: uint8, shape (height, width, 4)."""
+    backdrop = ps.get_background_color()
+    try:
+        return from_black_and_white(*(_on(ground) for ground in (0.0, 1.0)))
+    finally:
+        ps.set_background_color(backdrop)
 
 
 def _on(ground: float) -> np.ndarray:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from app.session.exporting import ExportCommands
 from app.session.hands import HandCommands
 from app.session.simulation import SimulationCommands
 from app.session.training import TrainingCommands
 
 
-class Session(TrainingCommands, SimulationCommands, HandCommands):
+class Session(TrainingCommands, SimulationCommands, HandCommands, ExportCommands):
     """What the window shows (attributes: see SessionState) and what its buttons do: commands on files, on training, on
-    motion and of the hand.
+    motion, of the hand and of export.
 
     Args:
         device: where bodies compute: "auto", "cpu", "cuda"... settings: kept from run to run; read from the
