@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from optim.curvature import IsotropicCurvature
+from optim.eager import leave_compiler_alone
 from optim.ns import NS
 from sim.errors import TrainingError
 
@@ -42,6 +43,7 @@ def build_optimizer(
         TrainingError: nobody knows the name (the message lists who is known and what to install for more), or the
             optimizer refuses the settings.
     """
+    leave_compiler_alone()
     parameters = list(parameters.parameters() if isinstance(parameters, nn.Module) else parameters)
     name = name.lower()
     rate = DEFAULT_LEARNING_RATES.get(name, FOREIGN_LEARNING_RATE) if lr is None else lr
