@@ -27,6 +27,7 @@ from sim.errors import TrainingError
 from sim.material import Material
 from sim.orthonormal import effective_rank, orthonormality_defect
 from sim.shape import Shape
+from sim.threads import single_torch_thread
 
 _LOOKS = 20  # evaluations over a run, on samples kept for that
 _LOOK_SAMPLES = 2048
@@ -90,12 +91,15 @@ def train(
     Raises:
         TrainingError: settings that make no sense, a checkpoint that does not fit, or repeated divergence.
         MaterialError, DeviceError: values that do not fit the shape; a device that is not there.
+
+    On the CPU everything runs in one thread, which is fastest for matrices of this size.
     """
-    run = _Run(shape, material, config or TrainConfig(), resume, workers or Workers())
-    run.loop(on_progress, cancel)
-    if checkpoint is not None and run.workers.rank == 0:
-        run.state().save(checkpoint)
-    return run.result()
+    with single_torch_thread():
+        run = _Run(shape, material, config or TrainConfig(), resume, workers or Workers())
+        run.loop(on_progress, cancel)
+        if checkpoint is not None and run.workers.rank == 0:
+            run.state().save(checkpoint)
+        return run.result()
 
 
 class _Run:

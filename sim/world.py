@@ -14,7 +14,6 @@ import numpy as np
 import torch
 
 from sim.basis import HandleBasis
-from sim.blas import single_thread
 from sim.body import Body, PreparedBasis
 from sim.device import resolve_device
 from sim.errors import WorldError
@@ -24,6 +23,7 @@ from sim.material import Material
 from sim.reduced_model import CubatureChoice
 from sim.state import BodyState, StepReport, WorldState
 from sim.stepper import BodyStepper, Hands
+from sim.threads import single_blas_thread
 
 Vector = Sequence[float] | np.ndarray | torch.Tensor
 
@@ -201,7 +201,7 @@ class World:
         good state, and the report says so.
         """
         began = time.perf_counter()
-        with single_thread():
+        with single_blas_thread():
             hands = {
                 stepper: Hands(
                     tuple(pin.force for pin in self._pins if pin.body is body),
