@@ -8,7 +8,7 @@ import numpy as np
 import polyscope.imgui as psim
 
 from app.camera import CameraPose
-from app.pointer import BoxSelection, BrushSelection, Pointer, Pull, Surface
+from app.pointer import BoxSelection, BrushSelection, Pointer, Pull, Surface, pin_heads
 from app.session import Session
 from app.theme import packed
 from app.ui import Ui
@@ -77,15 +77,13 @@ def _handles(
 
 def _pins(paint, session: Session, ui: Ui, pose: CameraPose) -> None:
     """A drawing-pin's head where the middle of each pin's held points is."""
-    for pin in session.pins:
-        (place,), (depth,) = pose.project(pin.targets.mean(0)[None])
-        if depth <= 0 or not np.isfinite(place).all():
+    for place in pin_heads(session.pins, pose):
+        if not np.isfinite(place).all():
             continue
-        x, y = float(place[0]), float(place[1])
-        head = (x, y - ui.px(12))
-        paint.AddLine((x, y), head, packed(ui.theme.text, 0.8), ui.px(1.8))
-        paint.AddCircleFilled(head, ui.px(6.3), packed((1.0, 1.0, 1.0), 0.95))
-        paint.AddCircleFilled(head, ui.px(5), packed(ui.theme.pin))
+        head = (float(place[0]), float(place[1]))
+        paint.AddCircleFilled(head, ui.px(7.2), packed((1.0, 1.0, 1.0), 0.95))
+        paint.AddCircleFilled(head, ui.px(5.6), packed(ui.theme.pin))
+        paint.AddCircleFilled(head, ui.px(1.9), packed((1.0, 1.0, 1.0)))
 
 
 def _brushed(paint, ui: Ui, brush: BrushSelection, pose: CameraPose, surfaces: Sequence[Surface]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from app.camera import CameraPose
 from app.picking import Hit, inside_box, nearest_pixel, pick, plane_hit
-from app.session import GrabHandle, Session
+from app.session import GrabHandle, HeldPin, Session
 from app.view import View
 from sim.body import Body
 
@@ -83,6 +83,13 @@ class BrushSelection:
 
 
 Gesture = Pull | BoxSelection | BrushSelection
+
+
+def pin_heads(pins: Sequence[HeldPin], pose: CameraPose) -> np.ndarray:
+    """Where each pin's head is on the screen [px], (n, 2): over the middle of what it holds."""
+    if not pins:
+        return np.zeros((0, 2))
+    return pose.project(np.stack([pin.targets.mean(0) for pin in pins]))[0]
 
 
 class Pointer:
@@ -159,7 +166,8 @@ class Pointer:
             session.selected_handle = nearest
             session.attempt(session.drag_handle, surface.body, nearest)
         elif tool == "pin" and self._view.pin_shape == "ball":
-            self._toggle_pin(surface, hit)
+            if not self._take_pin(mouse, pose):
+                self._toggle_pin(surface, hit)
         elif tool == "pin":
             self.gesture = BrushSelection(surface.body, np.zeros(len(surface.vertices), bool))
             self._brush(surface, hit)
@@ -176,9 +184,19 @@ class Pointer:
             return
         moved = np.linalg.norm(np.subtract(mouse.position, self._right_press))
         self._right_press = None
+        if moved <= _CLICK and self._take_pin(mouse, pose):
+            return
         hit = self._hit(mouse, pose, surfaces) if moved <= _CLICK else None
         if hit is not None:
             self._toggle_pin(surfaces[hit.surface], hit)
+
+    def _take_pin(self, mouse: Mouse, pose: CameraPose) -> bool:
+        """Takes away the pin whose head is under the mouse; returns whether there was one."""
+        pins = self._session.pins
+        found = nearest_pixel(pin_heads(pins, pose), mouse.position, _HANDLE_REACH)
+        if found is not None:
+            self._session.attempt(self._session.unpin, pins[found])
+        return found is not None
 
     def _toggle_pin(self, surface: Surface, hit: Hit) -> None:
         session = self._session
@@ -225,7 +243,8 @@ class Pointer:
 
     def _brush(self, surface: Surface, hit: Hit) -> None:
         distance = np.linalg.norm(surface.vertices - hit.point, axis=1)
-        self.gesture.chosen |= distance <= self._radius(surface)
+        # On a coarse mesh the brush may lie between vertices.
+        self.gesture.chosen |= distance <= max(self._radius(surface), float(distance.min()))
 
     # -- looking --------------------------------------------------------------------------------------------
 

@@ -248,6 +248,7 @@ class Viewer:
             self._style()
             if self._event_frame:
                 self._event_frame = False  # a screenshot calls back too, with no events of its own
+                self.ui.places.clear()
                 self._listen()
             pose = self.pose()
             overlay.draw(self.session, self.ui, self.pointer, pose, self.scenery.surfaces)
@@ -316,7 +317,7 @@ def _show_broken(panel: PanelState, ui: Ui) -> None:
     ui.text(
         f"The {panel.name} panel fails again and again, so it is not drawn: {panel.error[:300]}", ui.theme.bad
     )
-    if psim.Button(f"Try again##{panel.name}"):
+    if ui.button(f"Try again##{panel.name}"):
         panel.failures = 0
     if not in_column:
         psim.End()

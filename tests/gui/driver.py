@@ -49,6 +49,9 @@ class Driver:
     def messages(self) -> list[str]:
         return [notice.text for notice in self.session.notices]
 
+    def problems(self) -> list[str]:
+        return [notice.text for notice in self.session.notices if notice.kind != "info"]
+
     def open(self, path) -> None:
         before = self.session.scene_version
         self.session.open(path)
