@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from dataclasses import replace
@@ -18,7 +19,7 @@ from app.session.views import LoadingView, TrainingView
 from app.training_job import NewWeights
 from app.undo import UndoHistory
 from scenes.save import save_scene, scene_text
-from scenes.schema import BodyPart, PinRegion, Scene
+from scenes.schema import PinRegion, Scene
 from scenes.shipped import find_scene
 from sim.basis import HandleBasis
 from sim.body import Body, PreparedBasis
@@ -115,15 +116,13 @@ class LoadingCommands(SessionState):
         file = file.absolute()
         if not file.parent.is_dir():
             raise SceneError(f"There is no folder {file.parent} to save the scene in.")
-        for index, body in enumerate(self.bodies):
+        for index, (body, part) in enumerate(zip(self.bodies, self.scene.bodies, strict=True)):
             if body in self._trained:
-                # Never over the weights that another scene uses: each scene file has its own beside it.
-                weights = file.with_name(f"{file.stem}-{_file_name(body.name)}.safetensors")
-                self._trained[body].save(weights)
+                weights = _own_file(file, body.name, part.weights)
+                self._trained.pop(body).save(weights)
                 self._edit_body(index, weights=str(weights))
         scene = self.current_scene()
         save_scene(scene, file)
-        self._trained.clear()
         self.scene_path = file
         self.dirty = False
         self.settings.remember(file)
@@ -199,7 +198,9 @@ class LoadingCommands(SessionState):
         wish = self._opening
 
         def on_message(message: Message) -> None:
-            if wish == self._opening:  # else it was cancelled, or another file is wanted: nobody waits for this
+            if (
+                wish == self._opening
+            ):  # else it was cancelled, or another file is wanted: nobody waits for this
                 self._on_loading(file, message)
 
         self._start_job(job, "loading", on_message)
@@ -285,10 +286,8 @@ class LoadingCommands(SessionState):
             return
         self._exchange(body, new.prepared)
         self._trained[body] = new.kept
-        part: BodyPart = self.scene.bodies[self._index(body)]
-        if new.kept.handles > part.handles:
-            self._edit_body(self._index(body), handles=new.kept.handles)
-        self.dirty = True
+        # As many as were asked for: training may have dropped some that were of no use.
+        self._edit_body(self._index(body), handles=max(self.training.handles, new.kept.handles))
 
     def _exchange(self, body: Body, basis: HandleBasis | PreparedBasis) -> None:
         """Other handles for a moving body; its motion, hands and timeline go on."""
@@ -316,6 +315,12 @@ def _nearest(points, centre: np.ndarray) -> int:
     return -1 if points is None else int(np.linalg.norm(points.numpy() - centre, axis=1).argmin())
 
 
-def _file_name(name: str) -> str:
-    """A body's name as part of a file's name."""
-    return re.sub(r"[^\w.-]+", "_", name).strip("._")[:60] or "body"
+def _own_file(scene_file: Path, name: str, present: str | None) -> Path:
+    """Where a body's weights go: beside the scene, over no file but its own."""
+    words = re.sub(r"[^\w.-]+", "_", name).strip("._")[:60] or "body"
+    for number in itertools.count(1):
+        suffix = f"-{number}" if number > 1 else ""
+        file = scene_file.with_name(f"{scene_file.stem}-{words}{suffix}.safetensors")
+        if not file.exists() or str(file) == present:
+            return file
+    raise AssertionError("count() has no end")

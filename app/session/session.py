@@ -42,7 +42,11 @@ class Session(TrainingCommands, SimulationCommands, HandCommands, ExportCommands
         """
         return self._worker.wait(seconds)
 
-    def close(self, seconds: float = 2.0) -> None:
-        """End all jobs; returns within this time."""
+    def close(self, seconds: float = 2.0) -> bool:
+        """End all jobs; returns within this time.
+
+        Returns:
+            Whether they have ended. One that has not (a library call cannot be interrupted) ends with the process.
+        """
         self._next_job = None
-        self._worker.close(seconds)
+        return self._worker.close(seconds)

@@ -50,17 +50,16 @@ class TrainingCommands(LoadingCommands):
         """
         self._require("train")
         body = self.selected_body
-        index = self._index(body)
-        part = self.scene.bodies[index]
+        part = self.scene.bodies[self._index(body)]
         changes = {"preset": preset, "steps": None}
         if handles is not None:
             changes["handles"] = handles
         if optimizer is not None:
             changes["optimizer"] = optimizer
         config = train_config(part, device=str(self.device), **changes)
-        self._begin_training(index, body, config)
+        self._begin_training(body, config)
 
-    def _begin_training(self, index: int, body: Body, config: TrainConfig) -> None:
+    def _begin_training(self, body: Body, config: TrainConfig) -> None:
         live = self.training.live_weights
         self.training = TrainingView(
             state="running",
@@ -80,7 +79,6 @@ class TrainingCommands(LoadingCommands):
             self._on_training(body, message)
 
         self._start_job(lambda context: train_body(context, body, config, control), "training", on_message)
-        self._edit_body(index, handles=config.handles)
 
     def _why_not_pause_training(self) -> str | None:
         return None if self.training.state == "running" else "Training is not running."

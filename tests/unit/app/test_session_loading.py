@@ -328,3 +328,38 @@ def test_saving_never_touches_the_weights_another_scene_uses(session, scene, tmp
     assert weights.read_bytes() == content
     opened(session, first)
     assert session.selected_body.basis.handles > 3
+
+
+def test_training_that_fails_leaves_a_scene_that_can_be_saved_and_opened(session, scene, tmp_path):
+    opened(session, scene)
+    session.train("draft")
+    settle(session, lambda: not session.training.active)
+    first = session.save_scene(tmp_path / "first.yaml")
+    session.train("draft", handles=2, optimizer="magic")
+    settle(session, lambda: not session.training.active)
+    assert session.training.state == "failed"
+    session.save_scene()
+    opened(session, first)  # weights of six handles in a scene that asks for two would be an error
+    assert session.selected_body.basis.handles > 2
+
+
+def test_weights_of_bodies_with_like_names_do_not_meet_in_one_file(session, scene, tmp_path):
+    body = scene.read_text().split("bodies:\n")[1].split("camera")[0]
+    other = body.replace("name: bar", "name: bar:").replace("0.1, 0.0]", "0.1, 0.9]")
+    scene.write_text("bodies:\n" + body.replace("name: bar", "name: bar.") + other.replace("bar:", "'bar:'"))
+    opened(session, scene)
+    (tmp_path / "two-bar.safetensors").write_text("of someone else")
+    for number, handles in ((0, 3), (1, 4)):
+        session.selected_body = session.bodies[number]
+        session.train("draft", handles=handles)
+        settle(session, lambda: not session.training.active)
+    saved = session.save_scene(tmp_path / "two.yaml")
+    assert (tmp_path / "two-bar.safetensors").read_text() == "of someone else"
+    assert sorted(file.name for file in tmp_path.glob("two-bar-*")) == [
+        "two-bar-2.safetensors",
+        "two-bar-3.safetensors",
+    ]
+    opened(session, saved)
+    assert [body.basis.handles for body in session.bodies] == [3, 4]
+    session.save_scene()
+    assert not list(tmp_path.glob("two-bar-4*"))

@@ -275,7 +275,7 @@ def test_divergence_is_a_message_and_the_body_moves_on(ready):
     settings = {"learning_rate": 10.0, "clip": 1e6, "activation": "elu", "gain": 900.0}
     config = TrainConfig(handles=6, steps=200, optimizer="adam", device="cpu", **settings)
     ready.set_live_weights(False)
-    ready._begin_training(0, body, config)
+    ready._begin_training(body, config)
     settle(ready, lambda: not ready.busy)
     assert ready.training.state == "failed"
     assert any("diverged" in notice.text for notice in ready.notices)
