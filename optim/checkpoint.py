@@ -43,15 +43,16 @@ class Checkpoint:
     @staticmethod
     def of(
         network: nn.Module,
-        optimizer: torch.optim.Optimizer,
+        optimizer: torch.optim.Optimizer | None,
         generator: torch.Generator,
         step: int,
         history: list[dict],
         config: TrainConfig,
     ) -> Checkpoint:
-        """A copy of a run's state."""
+        """A copy of a run's state; no optimizer yet is one without state."""
         tensors = {f"network.{k}": v.detach().clone() for k, v in network.state_dict().items()}
-        for number, values in optimizer.state_dict()["state"].items():
+        state = optimizer.state_dict()["state"] if optimizer is not None else {}
+        for number, values in state.items():
             for name, value in values.items():
                 tensors[f"optimizer.{number}.{name}"] = torch.as_tensor(value).detach().clone()
         tensors["random"] = generator.get_state()

@@ -129,7 +129,7 @@ def initial_network(
     gain = input_gain(shape) if config.gain is None else config.gain
     return WeightNetwork(
         config.layers, width, gain=gain, generator=generator, activation=config.activation, outputs=outputs
-    ).to(device)
+    ).to(device, torch.float32)
 
 
 def input_gain(shape: Shape) -> float:

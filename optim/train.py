@@ -44,7 +44,8 @@ class Progress:
         step, steps: done, and to do at the most. loss: energy on this step's samples, in units of the mean
             stiffness. energy: the same at the last look, on samples kept for looking. bound_estimate: where the
             energy seems to be heading. effective_rank, orthonormality: of the handles at the last look (H - 1
-            and 0 are perfect). rate: steps a second. seconds, remaining_seconds: spent, and expected.
+            and 0 are perfect). rate: steps a second. seconds, remaining_seconds: spent training (not in
+            `on_progress`; those before a resumed run included), and expected.
         snapshot: call it, inside `on_progress` only, for the handles as they are now.
     """
 
@@ -119,9 +120,7 @@ class _Run:
         self.problem = Problem.build(shape, material, self.device)
         self.generator = torch.Generator().manual_seed(config.seed)
         self.network = initial_network(config, shape, self.generator, self.device)
-        settings = {"workers": workers} if config.optimizer == "ns" else {}
-        self.optimizer = build_optimizer(config.optimizer, self.network, lr=config.learning_rate, **settings)
-        self._start_rate = float(self.optimizer.param_groups[0]["lr"])
+        self._optimizer: torch.optim.Optimizer | None = None
         self.step_done = 0
         self.history: list[dict] = []
         self.rate_factor = 1.0
@@ -133,21 +132,35 @@ class _Run:
         workers.broadcast(self.network.parameters())
         self._good = self.state()
 
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """Made when first needed: torch loads a second's worth of modules with a process's first optimizer, and
+        the untrained handles shall not wait for that."""
+        if self._optimizer is None:
+            settings = {"workers": self.workers} if self.config.optimizer == "ns" else {}
+            self._optimizer = build_optimizer(
+                self.config.optimizer, self.network, lr=self.config.learning_rate, **settings
+            )
+            self._start_rate = float(self._optimizer.param_groups[0]["lr"])
+        return self._optimizer
+
     def loop(self, on_progress: Callable[[Progress], None] | None, cancel: threading.Event | None) -> None:
         config = self.config
         if config.handles == 1:
             self.ended = "one handle is the constant: nothing to learn"
             return
-        began = time.perf_counter()
         first = self.step_done
+        # Only time spent training counts: a window that pauses it does so by staying in on_progress.
+        began, before = time.perf_counter(), self._seconds_so_far()
         every = max(1, config.total_steps // _LOOKS)
         loss = math.nan
         if not self.history:
             self._look(0.0)
         while True:
-            seconds = time.perf_counter() - began
             if on_progress is not None:
-                on_progress(self._progress(loss, seconds, self.step_done - first))
+                seconds = time.perf_counter() - began
+                on_progress(self._progress(loss, before, seconds, self.step_done - first))
+                began = time.perf_counter() - seconds
             if self.workers.any(cancel is not None and cancel.is_set()):
                 self.ended = "stopped by hand"
                 return
@@ -155,7 +168,7 @@ class _Run:
                 return
             loss = self._step()
             if self.step_done % every == 0 or self.step_done == config.total_steps:
-                self._look(time.perf_counter() - began)
+                self._look(before + time.perf_counter() - began)
                 if self._plateau():
                     self.ended = "more steps no longer help"
                     return
@@ -289,7 +302,10 @@ class _Run:
             return min(looks)
         return max(0.5 * c, min(c, c - (c - b) ** 2 / bend))
 
-    def _progress(self, loss: float, seconds: float, steps: int) -> Progress:
+    def _seconds_so_far(self) -> float:
+        return max((entry["seconds"] for entry in self._looks()), default=0.0)
+
+    def _progress(self, loss: float, before: float, seconds: float, steps: int) -> Progress:
         # No look has given numbers yet when already the untrained network is beyond float32.
         last = self._looks()[-1] if self._looks() else _NOTHING_SEEN
         rate = steps / seconds if seconds > 0 and steps else 0.0
@@ -303,7 +319,7 @@ class _Run:
             effective_rank=last["effective_rank"],
             orthonormality=last["orthonormality"],
             rate=rate,
-            seconds=seconds,
+            seconds=before + seconds,
             remaining_seconds=left / rate if rate else math.nan,
             snapshot=lambda: self._basis(everything=False),
         )
@@ -316,7 +332,7 @@ class _Run:
     def state(self) -> Checkpoint:
         """Everything a later run needs to go on as if it had never stopped."""
         return Checkpoint.of(
-            self.network, self.optimizer, self.generator, self.step_done, self.history, self.config
+            self.network, self._optimizer, self.generator, self.step_done, self.history, self.config
         )
 
     def _restore(self, checkpoint: Checkpoint) -> None:

@@ -1,6 +1,7 @@
 """Training: what it promises a person and a program."""
 
 import threading
+import time
 from itertools import product
 
 import numpy as np
@@ -133,6 +134,34 @@ def test_progress_tells_and_snapshots_work_before_the_first_step(shape):
     assert body.centre_of_mass()[1] < -0.01
     assert torch.equal(snapshots[0].weights(shape.samples[:5]), before)
     assert snapshots[0].handle_points.shape == (8, 3)
+
+
+def test_time_spent_in_on_progress_is_not_training_time(shape):
+    """A window pauses training by staying there: what it says of rate and time left must not change for that."""
+    began, waited, last = time.perf_counter(), 0.0, None
+
+    def wait(progress):
+        nonlocal waited, last
+        entered, last = time.perf_counter(), progress
+        while time.perf_counter() < entered + 0.05:
+            pass
+        waited += time.perf_counter() - entered
+
+    basis = train(shape, Material(), TrainConfig(**SMALL | {"steps": 8, "stop_early": False}), wait)
+    elapsed = time.perf_counter() - began
+    assert waited >= 9 * 0.05
+    assert last.seconds <= elapsed - waited
+    assert last.rate == pytest.approx(8 / last.seconds)
+    assert basis.history[-1]["seconds"] <= elapsed - waited
+
+
+def test_training_ends_by_itself_when_more_steps_no_longer_help(shape):
+    """Where the features span too little to improve on, the steps of a long run are not all taken."""
+    basis = train(shape, Material(), TrainConfig(**{**SMALL, "handles": 2, "steps": 2000}))
+    assert basis.diagnostics["ended"] == "more steps no longer help"
+    assert basis.diagnostics["steps"] < 2000
+    energies = [entry["energy"] for entry in basis.history]
+    assert min(energies[:-4]) - min(energies[-4:]) < 1e-4 * energies[-1]
 
 
 def test_cancel_ends_within_one_step_and_keeps_what_was_learned(shape):
