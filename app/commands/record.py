@@ -68,6 +68,7 @@ def run(
 
         try:
             path = shoot(motion, settings, show)
+            motion.advance(settings.seconds)  # the last frame is shown for a while, too
         finally:
             if trajectory is not None:
                 motion.trajectory().save(trajectory)
