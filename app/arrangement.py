@@ -183,7 +183,7 @@ def region_around(body: Body, chosen: np.ndarray, matrix: np.ndarray) -> Where:
         matrix: where the body stands then, shape (3, 4).
     """
     centres = _spread(chosen, _MOST_SPHERES)
-    nearest = np.linalg.norm(chosen[:, None] - centres[None], axis=2).min(1)
+    nearest = cKDTree(centres).query(chosen)[0]
     between = cKDTree(chosen).query(chosen, k=2)[0][:, 1] if len(chosen) > 1 else np.zeros(1)
     samples = (body.shape.volume / len(body.space.samples)) ** (1 / 3)
     # Wide enough to leave no gaps between the vertices of a coarse mesh, and to reach the samples under them.
