@@ -9,8 +9,6 @@ from collections.abc import Sequence
 
 import tyro
 
-from sim.errors import Cancelled, StudioError
-
 COMMANDS = {
     "view": "the window on a scene or a mesh",
     "train": "learn the handles of a mesh or of a scene's bodies",
@@ -43,12 +41,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     run = importlib.import_module(f"app.commands.{name}").run
     try:
         status = tyro.cli(run, prog=f"{PROGRAM} {name}", description=run.__doc__, args=arguments)
-    except StudioError as error:
-        print(error, file=sys.stderr)
-        return 130 if isinstance(error, Cancelled) else 2
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130
+    except Exception as error:
+        # Not above: with sim comes torch, and the window is on screen before that is read.
+        from sim.errors import Cancelled, StudioError
+
+        if not isinstance(error, StudioError):
+            raise
+        print(error, file=sys.stderr)
+        return 130 if isinstance(error, Cancelled) else 2
     return int(status or 0)
 
 

@@ -26,6 +26,7 @@ from app.window_picture import take_picture
 from scenes.schema import Camera
 
 _FRAME = 1 / 60  # [s]
+_WAITING = 0.1  # [s]
 _TIRED = 3  # failures in a row after which a panel is no longer asked to draw itself
 _FIELD_OF_VIEW = 45.0
 _DIRECTION = (0.45, 0.35, 1.0)  # to the camera, where a scene names none
@@ -131,6 +132,8 @@ class Viewer:
         rest = _FRAME - worked
         if self.session.busy:
             rest = max(rest, 1.1 * worked)
+        if self.session.world is None and self.session.loading is not None:
+            rest = max(rest, _WAITING)  # there is nothing to look at yet but how far it is
         time.sleep(max(rest, 0.001))
 
     def _use_quality(self) -> None:

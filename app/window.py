@@ -6,7 +6,6 @@ import polyscope as ps
 import polyscope.imgui as psim
 
 from app import theme
-from sim.errors import StudioError
 
 SIZE = (1280, 720)
 """Of the window when it opens [px]."""
@@ -39,6 +38,8 @@ def open_window(
     try:
         ps.init(backend)
     except RuntimeError as error:
+        from sim.errors import StudioError
+
         raise StudioError(
             f"The window does not open here ({error}). `simplicits-studio record` needs no display."
         ) from error

@@ -6,8 +6,6 @@ from typing import Annotated
 
 import tyro
 
-from sim.errors import StudioError
-
 
 def run(
     source: Annotated[str, tyro.conf.Positional] = "gummy_bear",
@@ -27,6 +25,8 @@ def run(
     from app.settings import Settings
 
     if not has_display():
+        from sim.errors import StudioError
+
         raise StudioError(
             "There is no display here to open a window on; `simplicits-studio record` makes a video without one."
         )
