@@ -153,8 +153,11 @@ class LiveRecording:
         world = self._session.world
         if self._ending or world is None:
             return
-        for _ in range(recorder.due(world.time)):
-            recorder.put(take(self._panels, self._transparent))
+        due = recorder.due(world.time)
+        if due:
+            picture = take(self._panels, self._transparent)
+            for _ in range(due):
+                recorder.put(picture)
 
     def close(self) -> None:
         """The window closes: finish the film, which may take a moment."""
