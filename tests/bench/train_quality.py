@@ -40,10 +40,10 @@ def judge(part, shape, handles: int, bricks: int):
     their volume: a function that hides between fewer points, or in a corner of a brick, would be no bound.
     """
     low, high = shape.vertices.amin(0).numpy(), shape.vertices.amax(0).numpy()
-    margin = 1e-3 * (high - low).max()
-    mesh = voxel_hexes(
-        lambda X: shape.inside(X).numpy(), np.stack((low - margin, high + margin)), bricks, order=2
-    )
+    longest = (high - low).max()
+    along = round(longest * (bricks / shape.volume) ** (1 / 3))
+    bounds = np.stack((low - 1e-3 * longest, high + 1e-3 * longest))
+    mesh = voxel_hexes(lambda X: shape.inside(X).numpy(), bounds, along, order=2)
     points, volumes = mesh.quadrature_points.reshape(-1, 3), mesh.weights.ravel()
     dense = Shape.from_samples(points, volume=float(volumes.sum()))
     material = build_material(part, dense)
@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument("--handles", type=int, default=32)
     parser.add_argument("--optimizer", default="ns")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--bricks", type=int, default=16, help="of the bound's grid, along the longest side")
+    parser.add_argument("--bricks", type=int, default=600, help="about how many fill the body")
     options = parser.parse_args()
     single_thread()
     # What the first training of a process loads (torch's own) is counted apart.

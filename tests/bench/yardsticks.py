@@ -1,0 +1,143 @@
+"""Trained handles against full-space FEM, beside cosine modes and reproducing kernels, on a beam and a cube.
+
+One JSON line; RMS distances [m] over a grid of points at step 100 of 0.05 s (`rms`) and at the worst step
+(`worst`), implicit Euler in all. E 1e5 Pa, nu 0.45, 500 kg/m3, g = 10 m/s2, 32 handles counting the constant one.
+
+beam: 1 x 0.25 x 0.25 m, held at x >= 0.98 by hard pins and, as `springs`, by 1e7 N/m. One plane of its samples
+lies there, at 0.98 itself, where the FEM is clamped. cube: 1 m, dropped 0.2 m onto a frictionless floor, whose
+stiffness is the FEM floor's. Both bodies are summed over Gauss points, so that no cubature error is in it.
+`rkpm` is given with as many nodes as handles, twice as many, and the default of optim/untrained.py.
+Run it with OMP_NUM_THREADS=1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import numpy as np
+from fem_agreement import CLAMP, DT, LOW, ROOT, SIDES, STEPS, fem_path, grid
+from figures import emit, single_thread
+from numpy.polynomial.legendre import leggauss
+from oracle import fem
+from oracle import laws as oracle_laws
+from oracle.meshes import hex_box
+
+from optim import TrainConfig, train
+from optim.untrained import RKPM_NODES, cosine_basis, rkpm_basis
+from sim import Body, Material, Shape, World, load_shape
+from sim.stepper import _SURFACE_STIFFNESS
+
+MATERIAL = Material(young=1e5, poisson=0.45, density=500.0)
+HANDLES = 32
+DROP = 0.2  # m
+
+
+def box_gauss(counts, sides, low) -> tuple[np.ndarray, np.ndarray]:
+    """Gauss points [m] and weights [m3] of a box."""
+    rules = [leggauss(count) for count in counts]
+    points = np.stack(np.meshgrid(*[(x + 1) / 2 for x, _ in rules], indexing="ij"), -1).reshape(-1, 3)
+    weights = np.einsum("i,j,k->ijk", *[w / 2 for _, w in rules]).ravel()
+    return points * sides + low, weights * np.prod(sides)
+
+
+class Beam:
+    """The clamped beam."""
+
+    name, stiffnesses = "beam", {"rms": "hard", "springs": 1e7}
+
+    def __init__(self) -> None:
+        self.training = Shape.from_samples(grid((50, 12, 12), ends=False), volume=float(SIDES.prod()))
+        self.shape = Shape.from_samples(grid((25, 12, 12), ends=False), volume=float(SIDES.prod()))
+        self.points = grid((21, 7, 7), ends=True)
+        self.cubature = box_gauss((20, 5, 5), SIDES, LOW)
+        self.reference = fem_path((8, 2, 2), self.points)[0]
+
+    def distances(self, basis) -> dict:
+        result = {}
+        for name, stiffness in self.stiffnesses.items():
+            body = Body(self.shape, MATERIAL, basis, cubature=self.cubature)
+            world = World(gravity=(0, -10, 0), timestep=DT, device="cpu")
+            world.add(body)
+            world.pin(body, where=lambda X: X[:, 0] >= CLAMP - 1e-9, stiffness=stiffness)
+            rms = follow(world, body, self.points, self.reference)
+            result[name] = round(float(rms[-1]), 5)
+        return result
+
+
+class Cube:
+    """The dropped cube: its surface, hence its contact points, from the shipped mesh."""
+
+    name = "cube"
+
+    def __init__(self) -> None:
+        self.training = self.shape = load_shape(
+            ROOT / "scenes" / "meshes" / "cube.obj", size=1.0, samples=8000
+        )
+        low, high = (end(self.shape.vertices.numpy(), axis=0) for end in (np.min, np.max))
+        fractions = np.linspace(0, 1, 9)
+        unit = np.stack(np.meshgrid(fractions, fractions, fractions, indexing="ij"), -1).reshape(-1, 3)
+        self.points = low + unit * (high - low)
+        self.cubature = box_gauss((8, 8, 8), high - low, low)
+        self.floor = float(low[1] - DROP)
+        # Both floors push back with the same pressure per penetration.
+        pressure = _SURFACE_STIFFNESS * 1e5 / float(np.ptp(self.shape.samples.numpy(), axis=0).max())
+        result = fem.simulate(
+            hex_box(low, high, (4, 4, 4), order=2),
+            oracle_laws.Material(1e5, 0.45, 500.0),
+            dt=DT,
+            steps=STEPS,
+            floor=fem.Floor(self.floor, pressure),
+        )
+        interpolation = result.mesh.interpolation(self.points)
+        moved = result.positions[1:] - result.mesh.nodes
+        self.reference = self.points + np.stack([interpolation @ displacement for displacement in moved])
+
+    def distances(self, basis) -> dict:
+        body = Body(self.shape, MATERIAL, basis, cubature=self.cubature)
+        world = World(gravity=(0, -10, 0), timestep=DT, device="cpu")
+        world.add(body)
+        world.floor(height=self.floor, friction=0.0)
+        rms = follow(world, body, self.points, self.reference)
+        return {"rms": round(float(rms[-1]), 6), "worst": round(float(rms.max()), 6)}
+
+
+def follow(world, body, points, reference) -> np.ndarray:
+    """RMS distance [m] from the reference after each step."""
+    distances = []
+    for target in reference:
+        world.step()
+        distances.append(np.sqrt(((body.deform(points).numpy() - target) ** 2).sum(1).mean()))
+    return np.array(distances)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--optimizer", default="ns")
+    parser.add_argument("--preset", default="good")
+    options = parser.parse_args()
+    single_thread()
+    figures: dict[str, list[dict]] = {}
+    for yardstick in (Beam(), Cube()):
+        rows = figures[yardstick.name] = []
+
+        def note(rows=rows, yardstick=yardstick, *, basis, **what) -> None:
+            rows.append({**what, **yardstick.distances(basis)})
+            print(yardstick.name, rows[-1], file=sys.stderr)
+
+        shape = yardstick.training
+        note(basis=cosine_basis(shape, MATERIAL, HANDLES), handles="cosine")
+        for seed in options.seeds:
+            for nodes in (HANDLES + 1, 2 * HANDLES, RKPM_NODES):
+                basis = rkpm_basis(shape, MATERIAL, HANDLES, nodes=nodes, seed=seed)
+                note(basis=basis, handles="rkpm", nodes=nodes, seed=seed)
+            config = TrainConfig(
+                handles=HANDLES, optimizer=options.optimizer, preset=options.preset, seed=seed, device="cpu"
+            )
+            note(basis=train(shape, MATERIAL, config), handles=options.optimizer, seed=seed)
+    emit("yardsticks", preset=options.preset, **figures)
+
+
+if __name__ == "__main__":
+    main()
