@@ -14,6 +14,9 @@ from app.film_camera import Shot
 from app.theme import BODY_COLORS, LIGHT, style_scene
 from sim.errors import StudioError
 
+_SHADOW_BLUR = 1
+"""Rounds of softening shadows; each costs as much as all the rest of a picture on software GL, the first shows most."""
+
 
 class Drawable(Protocol):
     """What can be put on the stage: a `sim.Body`, or a `sim.playback.PlayedBody`."""
@@ -51,6 +54,7 @@ class Stage:
         ps.set_view_projection_mode("perspective")
         ps.set_automatically_compute_scene_extents(False)
         style_scene(LIGHT)
+        ps.set_shadow_blur_iters(_SHADOW_BLUR)
         self._structures: list[tuple[Drawable, ps.SurfaceMesh | ps.PointCloud]] = []
 
     def set_floor(self, height: float | None) -> None:

@@ -21,6 +21,7 @@ def run(
     camera: str | None = None,
     turntable: float | None = None,
     transparent: bool = False,
+    samples: int = 2,
     trajectory: Path | None = None,
     resume: Path | None = None,
     device: str = "auto",
@@ -39,6 +40,7 @@ def run(
         camera: position and look-at as x,y,z,x,y,z in metres, or a scene file with a camera; the scene's when left out.
         turntable: seconds for the camera to go round once; negative turns clockwise.
         transparent: without a background; .mov, .webm, .png, .gif.
+        samples: drawn a pixel, an edge length: 1 is fast, 2 has smooth edges, up to 4.
         trajectory: also save the motion there (.safetensors), for replay, export, resume and the window.
         resume: a saved motion of this scene; only what comes after it is simulated.
         device: where the simulation computes: auto, cpu, cuda.
@@ -51,7 +53,9 @@ def run(
     from sim.trajectory import Trajectory
 
     described = load_scene(find_scene(scene))
-    settings = film_settings(described, output, seconds, fps, size, camera, turntable, transparent)
+    settings = film_settings(
+        described, output, seconds, fps, size, camera, turntable, transparent, samples=samples
+    )
     known = Trajectory.load(resume) if resume is not None else None
     motion = SimulatedMotion(described, device=device, cubature=cubature, resume=known)
     if known is not None:
@@ -76,7 +80,9 @@ def run(
     return 0
 
 
-def film_settings(described, output, seconds, fps, size, camera, turntable, transparent, speed=1.0):
+def film_settings(
+    described, output, seconds, fps, size, camera, turntable, transparent, *, samples, speed=1.0
+):
     """What the command line and the scene together ask for; a scene may be None.
 
     Raises:
@@ -104,7 +110,9 @@ def film_settings(described, output, seconds, fps, size, camera, turntable, tran
         found = with_turntable(
             found or framing_camera((0, 0, 0), (1, 1, 1), wanted[0] / wanted[1]), turntable
         )
-    return FilmSettings(output, wanted, fps, seconds, found, transparent, speed)
+    if not 1 <= samples <= 4:
+        raise StudioError(f"A pixel is drawn with 1 to 4 samples a side, got {samples}.")
+    return FilmSettings(output, wanted, fps, seconds, found, transparent, speed, samples)
 
 
 def said(settings) -> str:

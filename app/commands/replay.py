@@ -18,6 +18,7 @@ def run(
     camera: str | None = None,
     turntable: float | None = None,
     transparent: bool = False,
+    samples: int = 2,
     speed: float = 1.0,
 ) -> int:
     """Film a recorded motion again, without simulating.
@@ -31,6 +32,7 @@ def run(
         camera: position and look-at as x,y,z,x,y,z in metres, or a scene file with a camera; likewise.
         turntable: seconds for the camera to go round once; negative turns clockwise.
         transparent: without a background; .mov, .webm, .png, .gif.
+        samples: drawn a pixel, an edge length: 1 is fast, 2 has smooth edges, up to 4.
         speed: 0.25 shows it four times slower.
     """
     from app.commands.record import film_settings, said
@@ -42,7 +44,16 @@ def run(
     if seconds is None and speed > 0:
         seconds = max(recorded.seconds / speed, 1e-3)
     settings = film_settings(
-        recorded.scene, output, seconds, fps, size, camera, turntable, transparent, speed
+        recorded.scene,
+        output,
+        seconds,
+        fps,
+        size,
+        camera,
+        turntable,
+        transparent,
+        samples=samples,
+        speed=speed,
     )
     with tqdm(total=settings.frames, desc=output.name, unit="frame") as bar:
         path = shoot(recorded, settings, lambda number: bar.update())
