@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
 
 from sim.errors import WorldError
 from sim.forces import GrabForce, PinForce
@@ -121,9 +120,10 @@ class Grab:
         rest = body.shape.vertices
         now = body.positions().cpu().double().numpy()
         rest = rest.numpy()
-        tree = cKDTree(now)
-        held = tree.query_ball_point(point, radius) or [int(tree.query(point)[1])]
-        self._held = rest[held]
+        with np.errstate(over="ignore"):  # a hand beyond all numbers holds what is nearest, too
+            distance = np.linalg.norm(now - point, axis=1)
+        held = distance <= radius
+        self._held = rest[held] if held.any() else rest[[distance.argmin()]]
         self._target = point
         self.rebuild()
 

@@ -125,7 +125,7 @@ def _choose(
         return choice
     if isinstance(choice, tuple):
         return explicit_cubature(*choice, samples)
-    if isinstance(choice, int) and choice > 0:
+    if isinstance(choice, int) and not isinstance(choice, bool) and choice > 0:
         return cluster_cubature(samples, volumes, choice)
     if choice == "clusters":
         return cluster_cubature(samples, volumes, 16 * basis.handles)

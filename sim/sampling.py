@@ -169,12 +169,20 @@ def sample_inside(
     return np.concatenate(found), kept / tried
 
 
-def sample_surface(vertices: np.ndarray, faces: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Points spread over a surface by area, low-discrepancy, shape (count, 3) [m]."""
+def sample_shell(
+    vertices: np.ndarray, faces: np.ndarray, thickness: float, count: int, seed: int
+) -> np.ndarray:
+    """Points spread by area through a shell around a surface, low-discrepancy, shape (count, 3) [m].
+
+    Through its thickness [m], too: samples in one plane would tell nothing of what happens across it.
+    """
     a, b, c = (vertices[faces[:, k]] for k in range(3))
-    area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    normal = np.cross(b - a, c - a)
+    area = np.linalg.norm(normal, axis=1)
+    normal /= area.clip(np.finfo(float).tiny)[:, None]
     power = max(0, int(np.ceil(np.log2(count))))
-    u = qmc.Sobol(3, seed=seed).random_base2(power)[:count]
+    u = qmc.Sobol(4, seed=seed).random_base2(power)[:count]
     face = np.searchsorted(np.cumsum(area) / area.sum(), u[:, 0]).clip(max=len(faces) - 1)
     root = np.sqrt(u[:, 1:2])
-    return (1 - root) * a[face] + root * ((1 - u[:, 2:]) * b[face] + u[:, 2:] * c[face])
+    middle = (1 - root) * a[face] + root * ((1 - u[:, 2:3]) * b[face] + u[:, 2:3] * c[face])
+    return middle + thickness * (u[:, 3:] - 0.5) * normal[face]

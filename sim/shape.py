@@ -17,7 +17,7 @@ from sim.sampling import (
     edge_pairs,
     outward,
     sample_inside,
-    sample_surface,
+    sample_shell,
     signed_volume,
 )
 
@@ -130,11 +130,15 @@ class Shape:
             vertices, faces: a surface to look at, if there is one; the points themselves otherwise.
 
         Raises:
-            ShapeError: no points, a wrong shape, values that are not finite, a volume that is not positive.
+            ShapeError: no points, a wrong shape, values that are not finite, points in one plane, a volume that is
+                not positive.
         """
         samples = _points(points, "samples")
-        if not (np.isfinite(volume) and volume > 0):
+        if not (isinstance(volume, int | float | np.number) and np.isfinite(volume) and volume > 0):
             raise ShapeError(f"The volume must be a positive number of cubic metres, got {volume!r}.")
+        spread = np.linalg.svd(samples - samples.mean(0), compute_uv=False)
+        if len(samples) > 3 and spread[-1] <= 1e-9 * spread[0]:
+            raise ShapeError("The samples all lie in one plane: a solid needs some on both sides of it.")
         surface = samples if vertices is None else _points(vertices, "vertices")
         triangles = np.zeros((0, 3), dtype=np.int64)
         if faces is not None:
@@ -213,7 +217,7 @@ def _solid(
         if volume <= 0:
             raise ShapeError(f"{name} is neither a solid nor a surface: its faces have no area.")
         source = f"a shell {thickness:.3g} m thick, because the surface encloses nothing"
-        points = sample_surface(local, faces, count, seed)
+        points = sample_shell(local, faces, thickness, count, seed)
         report = _describe(vertices, faces, volume, source, count, notes)
         return _assemble(vertices, faces, points + middle, volume, report, name, None)
     volume, source = float(share * np.prod(high - low)), "by sampling"

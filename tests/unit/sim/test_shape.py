@@ -151,7 +151,10 @@ def test_sheets_become_shells_and_say_so(tmp_path):
     shape = load_shape(write(sheet, tmp_path / "sheet.obj"), samples=200)
     assert "shell" in shape.report.volume_source
     assert shape.volume == pytest.approx(0.01 * np.sqrt(2))
-    assert shape.samples[:, 2].abs().max() < 1e-12
+    # Through the thickness, evenly: a flat sheet of thickness t has the second moment t^2 / 12.
+    thickness = 0.01 * np.sqrt(2)
+    assert shape.samples[:, 2].abs().max() <= thickness / 2
+    assert float(shape.samples[:, 2].square().mean()) == pytest.approx(thickness**2 / 12, rel=0.05)
     with pytest.raises(ShapeError, match="no closed surface"):
         shape.inside(torch.zeros(1, 3))
 
@@ -258,6 +261,8 @@ def test_from_samples_checks_what_it_is_given():
         (points * np.nan, 1.0),
         (points, 0.0),
         (points, float("inf")),
+        (points, "half"),
+        (points * [1, 0, 1], 1.0),
     ):
         with pytest.raises(ShapeError):
             Shape.from_samples(*bad)
