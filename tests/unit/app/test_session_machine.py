@@ -86,9 +86,15 @@ class Commands(RuleBasedStateMachine):
         for _ in range(times):
             self.session.tick(seconds)
 
-    @rule(frame=st.integers(-3, 40), on=st.booleans())
-    def scrub(self, frame, on):
-        self.call("continue_from" if on else "seek", frame)
+    @rule(times=st.integers(1, 5))
+    def simulate(self, times):
+        for _ in range(times):
+            self.call("step")
+
+    @precondition(lambda self: len(self.session.timeline) > 1)
+    @rule(share=st.floats(-0.2, 1.1), on=st.booleans())
+    def scrub(self, share, on):
+        self.call("continue_from" if on else "seek", round(share * self.session.timeline.last))
 
     @precondition(lambda self: self.body is not None)
     @rule(vertex=st.integers(0, 20), radius=st.sampled_from([None, 0.02, 0.3, -1.0]))
@@ -207,6 +213,6 @@ class Commands(RuleBasedStateMachine):
 
 
 Commands.TestCase.settings = settings(
-    max_examples=20, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=30, stateful_step_count=35, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestCommands = Commands.TestCase
