@@ -1,5 +1,8 @@
 """Opening files: a mesh, a scene, weights, motions, garbage; cancelling; closing; saving and coming back."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from sessions import opened, run, settle
@@ -363,3 +366,19 @@ def test_weights_of_bodies_with_like_names_do_not_meet_in_one_file(session, scen
     assert [body.basis.handles for body in session.bodies] == [3, 4]
     session.save_scene()
     assert not list(tmp_path.glob("two-bar-4*"))
+
+
+def test_nothing_of_a_closed_scene_stays_in_memory(session, scene, mesh):
+    opened(session, scene)
+    session.train("draft")
+    settle(session, lambda: not session.training.active)
+    run(session, 3)
+    session.drag_handle(session.selected_body, 0)
+    session.handle_points(session.selected_body)
+    gone = [
+        weakref.ref(thing) for thing in (session.selected_body, session.world, session.selected_body.space)
+    ]
+    opened(session, mesh)
+    session.handle_points(session.selected_body)
+    gc.collect()
+    assert [thing() for thing in gone] == [None, None, None]
