@@ -32,6 +32,7 @@ Tensor = torch.Tensor
 FORMAT_VERSION = 1
 _KEY = "simplicits_studio_trajectory"
 _MOST_BODIES = 10_000
+_MOST_SCENE_TEXT = 1_000_000  # characters; a scene is a page or two
 
 
 @dataclass(frozen=True, eq=False)
@@ -322,6 +323,8 @@ def _check(trajectory: Trajectory) -> None:
         raise TrajectoryError("its times do not increase")
     if not (np.isfinite(trajectory.timestep) and trajectory.timestep > 0):
         raise TrajectoryError(f"its time step is {trajectory.timestep}")
+    if len(trajectory.scene_text) > _MOST_SCENE_TEXT:
+        raise TrajectoryError("its scene is longer than any scene")
     for motion in trajectory.motions:
         _check_motion(motion, len(times))
 

@@ -73,6 +73,9 @@ def run(
         try:
             path = shoot(motion, settings, show)
             motion.advance(settings.seconds)  # the last frame is shown for a while, too
+        except KeyboardInterrupt:
+            print(f"{settings.output}: what was filmed so far is kept.")
+            raise
         finally:
             if trajectory is not None:
                 motion.trajectory().save(trajectory)

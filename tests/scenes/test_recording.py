@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -138,6 +140,23 @@ def test_what_was_recorded_is_gone_on_with(recorded):
         # The solver starts each step from the last one's result, which a file does not keep; 1e-4 is its tolerance.
         assert difference.abs().max() < 2e-3 * 0.2
     assert len(resumed.trajectory()) == len(whole.trajectory())
+
+
+def test_interrupted_it_keeps_what_was_filmed_and_simulated(tmp_path):
+    command = [sys.executable, "-u", "-m", "app.cli", "record", SCENE, "-o", str(tmp_path / "film.mp4")]
+    command += ["--size", "160x90", "--seconds", "600", "--trajectory", str(tmp_path / "motion.safetensors")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        seen = b""
+        while not re.search(rb" [5-9]/36000", seen):  # the progress bar has counted some frames
+            seen += process.stderr.read(1)
+        process.send_signal(signal.SIGINT)
+        said, complaint = process.communicate(timeout=120)
+    assert process.returncode == 130, complaint[-2000:]
+    assert b"what was filmed so far is kept" in said
+    _, frames = film(tmp_path / "film.mp4")
+    assert len(frames) >= 5
+    assert len(Trajectory.load(tmp_path / "motion.safetensors")) >= 5
+    assert sorted(os.listdir(tmp_path)) == ["film.mp4", "motion.safetensors"]
 
 
 def test_export_from_the_command_line(recorded, tmp_path):

@@ -189,6 +189,7 @@ def put(name, value):
         lambda tensors, header: tensors.pop("times"),
         lambda tensors, header: header.update(version=2),
         lambda tensors, header: header.update(timestep=0),
+        lambda tensors, header: header.update(scene="x" * 2_000_000),
         lambda tensors, header: header.update(timestep="fast"),
         lambda tensors, header: (
             header.update(bodies=[]) or tensors.clear() or tensors.update(times=torch.zeros(0).double())
