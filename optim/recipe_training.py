@@ -52,11 +52,14 @@ def train_by_recipe(
         TrainingError: the loss is no longer finite. MaterialError, DeviceError: as `train`.
     """
     run = RecipeRun(recipe, shape, material, config)
+    # Only time spent training counts, as in `train`.
     began = time.perf_counter()
     loss = math.nan
     for step in range(config.total_steps + 1):
         if on_progress is not None:
-            on_progress(run.progress(step, loss, time.perf_counter() - began))
+            seconds = time.perf_counter() - began
+            on_progress(run.progress(step, loss, seconds))
+            began = time.perf_counter() - seconds
         if cancel is not None and cancel.is_set():
             break
         if step < config.total_steps:
