@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,11 @@ def require_usd() -> None:
         raise StudioError(MISSING)
 
 
+def linear_color(color: Sequence[float]) -> tuple[float, ...]:
+    """A colour as on the screen (sRGB, 0 to 1) as USD wants it: linear light (IEC 61966-2-1)."""
+    return tuple(c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in color)
+
+
 def _fresh_stage(Usd, file: Path):
     file.unlink(missing_ok=True)
     return Usd.Stage.CreateNew(str(file))
@@ -104,7 +110,7 @@ def _define_body(stage, name: str, body: ExportedBody):
         extent = np.ptp(body.played.shape.vertices.numpy(), axis=0).max() if count else 1.0
         width = np.full(count, 0.5 * extent / max(1, count) ** (1 / 3), np.float32)
         shape.CreateWidthsAttr(Vt.FloatArray.FromNumpy(width))
-    shape.CreateDisplayColorPrimvar(UsdGeom.Tokens.constant).Set([Gf.Vec3f(*body.color)])
+    shape.CreateDisplayColorPrimvar(UsdGeom.Tokens.constant).Set([Gf.Vec3f(*linear_color(body.color))])
     primvars = UsdGeom.PrimvarsAPI(shape)
     values = {f"handle_{h:02d}": weights for h, weights in enumerate(handle_weights(body).T)}
     for label, value in (
@@ -129,7 +135,7 @@ def _define_material(stage, name: str, body: ExportedBody):
     material = UsdShade.Material.Define(stage, place)
     shader = UsdShade.Shader.Define(stage, f"{place}/surface")
     shader.CreateIdAttr("UsdPreviewSurface")
-    shader.CreateInput("diffuseColor", Sdf.ValueTypeNames.Color3f).Set(Gf.Vec3f(*body.color))
+    shader.CreateInput("diffuseColor", Sdf.ValueTypeNames.Color3f).Set(Gf.Vec3f(*linear_color(body.color)))
     shader.CreateInput("roughness", Sdf.ValueTypeNames.Float).Set(0.5)
     material.CreateSurfaceOutput().ConnectToSource(shader.ConnectableAPI(), "surface")
     if body.density is None:
