@@ -10,9 +10,10 @@ import polyscope.imgui as psim
 from app.camera import CameraPose
 from app.pointer import BoxSelection, BrushSelection, Pointer, Pull, Surface, pin_heads
 from app.session import Session
-from app.theme import packed
+from app.theme import mixed, packed
 from app.ui import Ui
 from app.weight_fields import handle_colors
+from app.weight_grid import WeightGrid
 
 _DOT = 5.5  # radius of a handle's point at UI scale 1 [px]
 _BRUSHED_DOTS = 400  # vertices of a brush stroke that are marked: more are a blot
@@ -32,6 +33,24 @@ def draw(session: Session, ui: Ui, pointer: Pointer, pose: CameraPose, surfaces:
         paint.AddRect(*_corners(gesture), packed(ui.theme.pin), 0.0, 0, ui.px(1.5))
     elif isinstance(gesture, BrushSelection):
         _brushed(paint, ui, gesture, pose, surfaces)
+
+
+def label_copies(ui: Ui, grid: WeightGrid, pose: CameraPose, selected: int) -> None:
+    """Each copy's number under it, in its handle's colour."""
+    if not len(grid.middles):
+        return
+    paint, colors = psim.GetBackgroundDrawList(), handle_colors(len(grid.middles))
+    for h, (x, y) in enumerate(pose.project(grid.middles - [0.0, 0.49 * grid.height, 0.0])[0]):
+        if not np.isfinite([x, y]).all():
+            continue
+        text = str(h)
+        width, height = psim.CalcTextSize(text)
+        left, top = float(x) - width / 2, float(y) - height / 2
+        if h == selected:
+            corners = (left - ui.px(5), top - ui.px(1)), (left + width + ui.px(5), top + height + ui.px(1))
+            paint.AddRectFilled(*corners, packed(ui.theme.accent), ui.px(4))
+        shade = ui.theme.on_accent if h == selected else mixed(tuple(colors[h]), ui.theme.text, 0.35)
+        paint.AddText((left, top), packed(shade), text)
 
 
 def _pull(paint, ui: Ui, pose: CameraPose, pull: Pull) -> None:

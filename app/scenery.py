@@ -49,7 +49,7 @@ class Scenery:
         self._view = view
         self.theme = theme
         self._drawn: list[_Drawn] = []
-        self._grid = WeightGrid()
+        self.grid = WeightGrid()
         self._scene = -1
         self._motion = -1
         self._colors: object = None
@@ -98,8 +98,8 @@ class Scenery:
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Corners of the box around what is shown [m], (3,) each; None when there is nothing."""
-        if self._view.weights == "grid" and self._grid.bounds is not None:
-            return self._grid.bounds
+        if self._view.weights == "grid" and self.grid.bounds is not None:
+            return self.grid.bounds
         if not self._drawn:
             return None
         lows, highs = zip(*((d.vertices.min(0), d.vertices.max(0)) for d in self._drawn), strict=True)
@@ -107,7 +107,7 @@ class Scenery:
 
     def clear(self) -> None:
         """Take everything away."""
-        self._grid.clear()
+        self.grid.clear()
         # Polyscope aborts when a structure is used after it was removed: forget it first.
         self._drawn = []
         ps.remove_all_structures()
@@ -236,7 +236,7 @@ class Scenery:
         body = self._session.selected_body
         wanted = self._view.weights == "grid" and body is not None
         key = (id(body), self._session.weights_version, self._view.localized, self._view.signed)
-        if self._grid.update(body if wanted else None, key, self._view):
+        if self.grid.update(body if wanted else None, key, self._view):
             self._view.ask("frame")
         for drawn in self._drawn:
             drawn.structure.set_enabled(not wanted)

@@ -15,6 +15,7 @@ from app.gizmos import Gizmos
 from app.keys import press_keys
 from app.live_recording import LiveRecording
 from app.panels import COLUMN, FLOATING, Draw
+from app.picking import nearest_pixel
 from app.pointer import Mouse, Pointer, explain
 from app.quality import Quality
 from app.scenery import Scenery
@@ -69,6 +70,8 @@ class Viewer:
         self.frame_ms = 0.0
         self._styled: object = None
         self._look_pending = False
+        self._gridded = False
+        self._pressed_at: tuple[float, float] | None = None
         self._column_shown = self.ui.column
         self._event_frame = False
         self._done = False
@@ -158,6 +161,9 @@ class Viewer:
             self._look_pending = True
         self.gizmos.sync()
         self._make_room()
+        gridded, self._gridded = self._gridded, self.view.weights == "grid"
+        if gridded and not self._gridded:
+            self._look_pending = True  # back to where the person had looked from
         if self._look_pending or self.view.take("frame"):
             first, self._look_pending = self._look_pending, False
             self._frame_scene(use_camera=first)
@@ -165,7 +171,7 @@ class Viewer:
 
     def _after_drawing(self) -> None:
         self.gizmos.follow()
-        if self.session.world is not None and self.view.weights != "grid":
+        if self.session.world is not None and not self._gridded:
             self._keep_camera()
         if self.view.take("quit"):
             self._done = True
@@ -255,6 +261,7 @@ class Viewer:
                 self._listen()
             pose = self.pose()
             overlay.draw(self.session, self.ui, self.pointer, pose, self.scenery.surfaces)
+            overlay.label_copies(self.ui, self.scenery.grid, pose, self.session.selected_handle)
             self.ui.hint = explain(self.pointer, self.session, self.view)
             self._draw_column()
             for panel in self.floating:
@@ -284,9 +291,27 @@ class Viewer:
             captured=io.WantCaptureMouse or self.gizmos.under(io.MousePos, self.pose()),
             time=time.perf_counter(),
         )
+        if self._gridded:
+            self._choose_copy(mouse)
         used = self.pointer.update(mouse, self.pose(), self.scenery.surfaces)
         ps.set_do_default_mouse_interaction(not self.pointer.holds_camera)
         press_keys(self.session, self.ui, escape=mouse.escape and not used)
+
+    def _choose_copy(self, mouse: Mouse) -> None:
+        """A click on a copy of the grid shows that handle alone; a drag is the camera's."""
+        if mouse.left_pressed:
+            self._pressed_at = None if mouse.captured else mouse.position
+        if not mouse.left_released or self._pressed_at is None:
+            return
+        moved = np.linalg.norm(np.subtract(mouse.position, self._pressed_at))
+        self._pressed_at = None
+        pose, grid = self.pose(), self.scenery.grid
+        pixels, depths = pose.project(grid.middles) if len(grid.middles) else (np.zeros((0, 2)), np.zeros(0))
+        reach = 0.5 * grid.height / pose.metres_per_pixel(float(depths.mean())) if len(depths) else 0.0
+        chosen = nearest_pixel(pixels, mouse.position, reach)
+        if moved < 5 and chosen is not None:
+            self.session.selected_handle = chosen
+            self.view.weights = "one"
 
     def _draw_panel(self, panel: PanelState) -> None:
         if panel.failures >= _TIRED:

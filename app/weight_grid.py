@@ -19,6 +19,7 @@ class WeightGrid:
 
     Attributes:
         bounds: corners of the box around all of them [m]; None when there are none.
+        middles: of the copies [m], (H, 3), by handle. height: of a copy and the gap below it [m].
     """
 
     def __init__(self) -> None:
@@ -28,6 +29,8 @@ class WeightGrid:
         self._mesh: tuple[np.ndarray, np.ndarray] = (np.zeros((0, 3)), np.zeros((0, 3), int))
         self._weights = np.zeros((0, 0))
         self.bounds: tuple[np.ndarray, np.ndarray] | None = None
+        self.middles = np.zeros((0, 3))
+        self.height = 0.0
 
     def update(self, body: Body | None, key: object, view: View) -> bool:
         """Show the weights of this body (None: nothing); `key` changes when they do.
@@ -55,6 +58,7 @@ class WeightGrid:
         for copy in copies:
             copy.remove()
         self._key, self._waiting, self.bounds = None, [], None
+        self.middles = np.zeros((0, 3))
 
     def _lay_out(self, body: Body, view: View) -> None:
         rest = body.shape.vertices.numpy()
@@ -65,7 +69,9 @@ class WeightGrid:
         width, height, depth = np.ptp(vertices, axis=0) * _GAP
         width, height = max(width, 0.3 * height), max(height, 0.3 * width)
         places = grid_places(self._weights.shape[1], width, height, 1.25)
-        self._waiting = [(h, np.array([*place, 0.0])) for h, place in enumerate(places)]
+        self.middles = np.column_stack([places, np.zeros(len(places))])
+        self.height = float(height)
+        self._waiting = list(enumerate(self.middles))
         reach = np.abs(places).max(0) + np.array([width, height]) / 2
         self.bounds = (np.array([*-reach, -depth / 2]), np.array([*reach, depth / 2]))
 

@@ -79,7 +79,7 @@ def _one(session: Session, ui: Ui) -> None:
     ui.label("Colours")
     view.signed = ui.choice("signed", view.signed, {True: "Signed", False: "Size"})
     _, most = one_handle(body, session.selected_handle, localized=view.localized)
-    ui.label("")
+    psim.SetCursorPosX(psim.GetStyle().WindowPadding[0] + ui.px(LABELS))
     _colorbar(ui, most)
 
 
@@ -94,9 +94,9 @@ def _colorbar(ui: Ui, most: float) -> None:
         paint.AddRectFilledMultiColor((start, y), (start + step, y + height), a, b, b, a)
     psim.Dummy((width, height))
     low = f"{-most:.2g}" if ui.view.signed else "0"
-    psim.Dummy((0.0, 0.0))
-    psim.SameLine(psim.GetStyle().WindowPadding[0] + ui.px(LABELS))
+    left = psim.GetStyle().WindowPadding[0] + ui.px(LABELS)
+    psim.SetCursorPosX(left)
     ui.faint_inline(low.replace("-", "−"))
     high = f"{most:.2g}"
-    psim.SameLine(psim.GetStyle().WindowPadding[0] + ui.px(LABELS) + width - psim.CalcTextSize(high)[0])
+    psim.SameLine(left + width - psim.CalcTextSize(high)[0])
     ui.faint_inline(high)

@@ -243,6 +243,20 @@ def test_weight_fields_are_drawn(box, mode):
     assert not box.problems()
 
 
+def test_a_copy_in_the_grid_is_chosen_and_the_camera_comes_back(box):
+    session, view = box.session, box.viewer.view
+    session.pause()
+    box.frames(2)
+    before = camera()
+    view.weights = "grid"
+    box.frames(4)
+    assert not np.allclose(camera(), before, atol=0.01)
+    box.click(*box.pixel(box.viewer.scenery.grid.middles[4]))
+    assert (view.weights, session.selected_handle) == ("one", 4)
+    box.frames(2)
+    np.testing.assert_allclose(camera(), before, atol=2e-3)
+
+
 def test_clicking_a_handles_point_selects_it(box):
     box.viewer.view.handle_points = True
     box.session.pause()
