@@ -103,6 +103,16 @@ def test_usd_comes_back_through_pxr(trajectory, motion, tmp_path, name):
     assert set(young[~stiff]) == {1e5}
 
 
+def test_usd_validates(motion, tmp_path):
+    """Oracle: USD's own validators, all of them."""
+    from pxr import Usd, UsdValidation
+
+    path = export(motion, tmp_path / "motion.usdc", seconds=0.1, fps=25)
+    validators = UsdValidation.ValidationRegistry().GetOrLoadAllValidators()
+    found = UsdValidation.ValidationContext(validators).Validate(Usd.Stage.Open(str(path)))
+    assert [error.GetMessage() for error in found] == []
+
+
 def test_usd_without_its_package_says_how_to_get_it(motion, tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(StudioError, match="pip install usd-core"):
