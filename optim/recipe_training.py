@@ -119,7 +119,7 @@ class RecipeRun:
             torch.randn(recipe.motions, self.config.handles - 1, 3, 4, generator=self.generator)
             * recipe.spread
         )
-        motions = motions.to(self.device)
+        motions = motions.to(points)
         if recipe.gradients == "exact":
             values, gradients = self.network.value_and_gradient(points)
             F = exact_gradients(values, gradients, points, motions)

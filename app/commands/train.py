@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 from tqdm import tqdm
 
+from app.interrupt import until_interrupted
 from sim.errors import TrainingError
 from sim.material import Material
 from sim.shape import Shape, load_shape
@@ -108,7 +106,7 @@ def _train_one(path, shape, material, config, workers, resume, checkpoint, cubat
         above = progress.energy / progress.bound_estimate - 1
         bar.set_postfix_str(f"energy +{100 * above:.1f} % rank {progress.effective_rank:.1f}", refresh=False)
 
-    with bar, _until_interrupted() as cancel:
+    with bar, until_interrupted() as cancel:
         basis = train(
             shape, material, config, show, cancel, checkpoint=checkpoint, resume=resume, workers=workers
         )
@@ -124,19 +122,3 @@ def _train_one(path, shape, material, config, workers, resume, checkpoint, cubat
     basis.save(path)
     word = "what was learned so far" if stopped else basis.diagnostics["ended"]
     print(f"{path}: {basis.handles} handles ({word}, {basis.diagnostics['steps']} steps)")
-
-
-@contextmanager
-def _until_interrupted() -> Iterator[threading.Event]:
-    """An event that Ctrl-C sets the first time; a second time it interrupts as usual."""
-    event = threading.Event()
-
-    def interrupt(number, frame) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        event.set()
-
-    before = signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield event
-    finally:
-        signal.signal(signal.SIGINT, before)
