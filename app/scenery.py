@@ -10,7 +10,7 @@ import polyscope as ps
 from app.body_structures import move_body, register_body, set_extent, show_floor
 from app.pointer import Surface
 from app.session import Session
-from app.theme import BODY_COLORS, Theme, scene_color
+from app.theme import BODY_COLORS, Color, Theme, scene_color
 from app.view import View
 from app.weight_fields import blended, dominant, handle_colors, one_handle, vertex_weights
 from app.weight_grid import WeightGrid
@@ -181,7 +181,7 @@ class Scenery:
             colors = np.tile(scene_color(drawn.color), (len(drawn.vertices), 1))
         else:
             return
-        colors[held] = scene_color(self.theme.pin)
+        colors[held] = scene_color(_farther(drawn.color, self.theme.pin, self.theme.warning))
         structure.add_color_quantity(_FIELD, colors, enabled=True, **_on_vertices(structure))
 
     def _show_one(self, drawn: _Drawn) -> None:
@@ -242,6 +242,11 @@ class Scenery:
             drawn.structure.set_enabled(not wanted)
             if drawn.ghost is not None:
                 drawn.ghost.set_enabled(not wanted)
+
+
+def _farther(color: Color, *others: Color) -> Color:
+    """Which of the others is easiest to tell from a colour: a teal pin on a teal octopus is not seen."""
+    return max(others, key=lambda other: float(np.linalg.norm(np.subtract(other, color))))
 
 
 def _on_vertices(structure: ps.SurfaceMesh | ps.PointCloud) -> dict[str, str]:

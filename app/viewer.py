@@ -270,7 +270,7 @@ class Viewer:
             self.session.notify_exception(error, "drawing the window")
 
     def _draw_column(self) -> None:
-        if not self.view.panels:
+        if not self.view.panels or self.view.advanced:  # Polyscope's own panels take the same place
             return
         with self.ui.bar("column", (0.0, 0.0), (self.ui.column, self.ui.size[1]), scrolls=True) as shown:
             for panel in self.column if shown else ():
