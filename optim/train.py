@@ -292,11 +292,15 @@ class _Run:
         return min(energies[:-window]) - min(energies[-window:]) < _PLATEAU * energies[-1]
 
     def _bound_estimate(self) -> float:
-        """Where the energy is heading: Aitken's extrapolation of the last looks."""
+        """Where the energy is heading, by Aitken's extrapolation; NaN while there are fewer than three looks.
+
+        From the first, the middle and the last look: neighbouring ones differ by chance as much as by progress.
+        """
         looks = [entry["energy"] for entry in self._looks()]
         if len(looks) < 3:
-            return min(looks, default=math.nan)
-        a, b, c = looks[-3:]
+            return math.nan
+        half = (len(looks) - 1) // 2
+        a, b, c = looks[-1 - 2 * half], looks[-1 - half], looks[-1]
         bend = (c - b) - (b - a)
         if bend <= 0 or c >= b:
             return min(looks)

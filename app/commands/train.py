@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
@@ -104,7 +105,8 @@ def _train_one(path, shape, material, config, workers, resume, checkpoint, cubat
     def show(progress) -> None:
         bar.update(progress.step - bar.n)
         above = progress.energy / progress.bound_estimate - 1
-        bar.set_postfix_str(f"energy +{100 * above:.1f} % rank {progress.effective_rank:.1f}", refresh=False)
+        energy = f"{100 * above:.1f} % to go" if math.isfinite(above) else f"{progress.energy:.4g}"
+        bar.set_postfix_str(f"energy {energy}, rank {progress.effective_rank:.1f}", refresh=False)
 
     with bar, until_interrupted() as cancel:
         basis = train(

@@ -1,5 +1,6 @@
 """Training: what it promises a person and a program."""
 
+import math
 import threading
 import time
 from itertools import product
@@ -122,7 +123,8 @@ def test_progress_tells_and_snapshots_work_before_the_first_step(shape):
     assert all(p.effective_rank > 6.9 for p in seen)
     assert all(p.orthonormality < 1e-6 for p in seen)
     assert seen[-1].energy < seen[0].energy
-    assert all(p.bound_estimate <= p.energy for p in seen)
+    assert math.isnan(seen[0].bound_estimate)
+    assert 0.5 * seen[-1].energy <= seen[-1].bound_estimate <= seen[-1].energy
     assert seen[-1].rate > 0
     before = snapshots[0].weights(shape.samples[:5])
     body = Body(shape, Material(1e5, 0.4, 1000.0), snapshots[0], "clusters")
