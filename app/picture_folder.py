@@ -56,12 +56,14 @@ class PictureFolder:
             self._keep()
             raise stopped(self.path, self._frames, "the disk is full")
         file = self._partial / f"frame_{self._frames:05d}.png"
+        beside = self._partial / ".part"
         content = encode_png(image, self._size, alpha=self._transparent)
         try:
-            file.write_bytes(content)
+            beside.write_bytes(content)
+            os.replace(beside, file)
         except OSError as error:
             with contextlib.suppress(OSError):
-                file.unlink()
+                beside.unlink()
             self._keep()
             raise stopped(self.path, self._frames, (error.strerror or str(error)).lower()) from error
         self._frames += 1
