@@ -55,7 +55,11 @@ def draw(plot: Plot, report: dict, path: Path) -> None:
 
 
 def _panel(axes: Axes, plot: Plot, report: dict, against: str) -> None:
-    axes.set_xscale("log") if against == "seconds" else axes.set_xscale("symlog", linthresh=1)
+    if against == "seconds":
+        axes.set_xscale("log")
+    else:
+        axes.set_xscale("symlog", linthresh=1)
+        axes.set_xlim(-0.1, 1.3 * max(1, report["settings"]["steps"]))
     axes.set_yscale("log" if plot.log else "linear")
     axes.set_xlabel("CPU seconds, one thread" if against == "seconds" else "steps")
     axes.grid(True, alpha=0.25)
@@ -111,11 +115,10 @@ def _name_lines(axes: Axes, ends: list[tuple[tuple[float, float], str, str]]) ->
         at = min(1.0, max(0.0, float(to_axes.transform((x, y))[1])))
         placed = max(at, placed + height)
         heights.append([placed, (x, y), name, color])
-    over = max(0.0, heights[-1][0] - 1.0) if heights else 0.0
+    top = 1.0
     for item in reversed(heights):
-        if over <= 0:
-            break
-        item[0] -= over
+        item[0] = min(item[0], top)
+        top = item[0] - height
     for place, end, name, color in heights:
         axes.annotate(
             name,

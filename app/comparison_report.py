@@ -90,6 +90,8 @@ class Report:
             "of that one's displacement. The reference is a reduced model too, not finite elements.",
             "**Effective rank** (perfect: handles less one) and **orthonormality defect** (perfect: 0) are those of "
             "the handles as the method hands them out.",
+            "Curves are of snapshots on the way: what `ns`, `adam`, `muon` and `curvature` hand out there is solved "
+            "over few samples to be quick, and their last point, after the solve over all, lies lower for that.",
             *(f"![{plot.title}]({plot.file})" for plot in PLOTS),
         ]
         if self.stopped:

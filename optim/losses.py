@@ -25,20 +25,57 @@ def linear_energy_gram(values: Tensor, gradients: Tensor, points: Tensor, stiffn
     Returns:
         Symmetric float64 Gram matrix (K, K), differentiable.
     """
-    v, g, X, s = values.double(), gradients.double(), points.double(), stiffness.double()
-    radial = torch.einsum("nkd,nd->nk", g, X)
-    cross = v.T @ (s[:, None] * radial)
-    flat = g.permute(2, 0, 1).reshape(-1, v.shape[1])
-    weight = (s * (X.square().sum(1) + 1)).repeat(3)
-    gram = 3 * (v.T @ (s[:, None] * v)) + cross + cross.T + flat.T @ (weight[:, None] * flat)
-    return (gram + gram.T) / 2
+    return _EnergyGram.apply(values, gradients, points, stiffness)
 
 
 def mass_gram(values: Tensor, mass: Tensor) -> Tensor:
     """`(f - mean)^T diag(mass) (f - mean)`, float64 (K, K); `mass` sums to 1, the mean is mass-weighted."""
-    v, m = values.double(), mass.double()
-    centred = v - m @ v
-    return centred.T @ (m[:, None] * centred)
+    return _MassGram.apply(values, mass)
+
+
+class _EnergyGram(torch.autograd.Function):
+    """Its derivative by hand: a Gram matrix is symmetric, so one product does where autograd takes two."""
+
+    @staticmethod
+    def forward(ctx, values: Tensor, gradients: Tensor, points: Tensor, stiffness: Tensor) -> Tensor:
+        v, g, X, s = values.double(), gradients.double(), points.double(), stiffness.double()[:, None]
+        radial = torch.einsum("nkd,nd->nk", g, X)
+        flat = g.permute(2, 0, 1).reshape(-1, v.shape[1])
+        weight = (s * (X.square().sum(1, keepdim=True) + 1)).repeat(3, 1)
+        gram = v.T @ (s * (3 * v + 2 * radial)) + flat.T @ (weight * flat)
+        ctx.save_for_backward(v, radial, flat, X, s, weight)
+        ctx.dtypes = values.dtype, gradients.dtype
+        return (gram + gram.T) / 2
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        v, radial, flat, X, s, weight = ctx.saved_tensors
+        G = upstream + upstream.T
+        by_value = (s * (3 * v + radial)) @ G
+        by_radial = (s * v) @ G
+        by_gradient = ((weight * flat) @ G).reshape(3, *v.shape)
+        by_gradient = by_gradient.addcmul_(X.T[:, :, None], by_radial).permute(1, 2, 0)
+        return by_value.to(ctx.dtypes[0]), by_gradient.to(ctx.dtypes[1]), None, None
+
+
+class _MassGram(torch.autograd.Function):
+    """As `_EnergyGram`. The mean's own derivative vanishes, as the centred values have none."""
+
+    @staticmethod
+    def forward(ctx, values: Tensor, mass: Tensor) -> Tensor:
+        v, m = values.double(), mass.double()
+        centred = v - m @ v
+        weighted = m[:, None] * centred
+        ctx.save_for_backward(weighted)
+        ctx.dtype = values.dtype
+        return centred.T @ weighted
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, upstream: Tensor) -> tuple[Tensor, None]:
+        (weighted,) = ctx.saved_tensors
+        return (weighted @ (upstream + upstream.T)).to(ctx.dtype), None
 
 
 def strain_moments(values: Tensor, gradients: Tensor, points: Tensor) -> Tensor:

@@ -11,10 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from optim.untrained import ritz_basis, rkpm_field
 from sim.basis import HandleBasis
 from sim.body import Body
+from sim.errors import TrainingError
 from sim.material import Material
 from sim.orthonormal import effective_rank, orthonormality_defect
 from sim.shape import Shape
@@ -25,6 +27,8 @@ ENERGY_NODES = 500
 
 MOTION_NODES = 160
 """Handles of the reference for the motion: one a kernel."""
+
+_SAMPLES_PER_NODE = 8  # with fewer, kernels hide between the samples
 
 _HELD = 0.1  # share of the length that is held, at either end in turn
 _TIMESTEP = 0.5  # [s]; implicit Euler damps so much at this step that the body soon hangs still
@@ -55,7 +59,8 @@ class Yardstick:
     """The references of one body, solved once.
 
     Args:
-        handles: H, counting the constant one. energy_nodes, motion_nodes: kernels of the two references.
+        handles: H, counting the constant one. energy_nodes, motion_nodes: kernels of the two references;
+            ENERGY_NODES and MOTION_NODES when None, or fewer where the body has few samples.
 
     Raises:
         TrainingError: more handles than the reference has.
@@ -67,11 +72,14 @@ class Yardstick:
         material: Material,
         handles: int,
         *,
-        energy_nodes: int = ENERGY_NODES,
-        motion_nodes: int = MOTION_NODES,
+        energy_nodes: int | None = None,
+        motion_nodes: int | None = None,
     ) -> None:
         self.shape, self.material, self.handles = shape, material, handles
         count = len(shape.samples)
+        most = max(handles, count // _SAMPLES_PER_NODE)
+        energy_nodes = min(ENERGY_NODES, most) if energy_nodes is None else energy_nodes
+        motion_nodes = min(MOTION_NODES, most) if motion_nodes is None else motion_nodes
         mass = shape.sample_volumes * material.per_sample("density", count)
         self._mass = mass / mass.sum()
         best = ritz_basis(rkpm_field(shape.samples, energy_nodes), shape, material, handles)
@@ -82,8 +90,14 @@ class Yardstick:
         self._hanging = [self._hang(rich, *load) for load in _loads(shape)]
 
     def measure(self, basis: HandleBasis, *, motion: bool) -> Measures:
-        """Judge handles over all samples of the body; `motion` takes some seconds."""
+        """Judge handles over all samples of the body; `motion` takes some seconds.
+
+        Raises:
+            TrainingError: the handles are not finite.
+        """
         weights = basis.weights(self.shape.samples)
+        if not bool(torch.isfinite(weights).all()):
+            raise TrainingError("The handles are no longer finite numbers.")
         rank = effective_rank(weights[:, 1:], self._mass) if basis.handles > 1 else 0.0
         defect = orthonormality_defect(weights, self._mass)
         best = basis.orthonormalized(self.shape, self.material)

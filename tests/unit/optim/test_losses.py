@@ -63,6 +63,18 @@ def test_the_gram_matrix_is_the_sum_over_points_and_the_finished_handles_one(wei
     )
 
 
+def test_the_derivatives_of_the_gram_matrices_are_finite_differences(weights):
+    values, gradients, points = weights
+    stiffness = torch.linspace(1, 2, N, dtype=torch.float64)
+    mass = stiffness / stiffness.sum()
+    values.requires_grad_()
+    gradients.requires_grad_()
+    assert torch.autograd.gradcheck(
+        lambda v, g: linear_energy_gram(v, g, points, stiffness), (values, gradients)
+    )
+    assert torch.autograd.gradcheck(lambda v: mass_gram(v, mass), (values,))
+
+
 def random_pencil(size=12):
     g = torch.Generator().manual_seed(2)
     B = torch.randn(40, size, generator=g, dtype=torch.float64)
