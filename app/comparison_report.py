@@ -11,6 +11,7 @@ from pathlib import Path
 
 from app.comparison_plots import PLOTS, draw
 from optim.checkpoint import versions
+from optim.comparison import RATES
 from optim.config import TrainConfig
 from optim.yardstick import Yardstick
 from sim.errors import TrainingError
@@ -77,8 +78,8 @@ class Report:
         words = [
             f"# {self.scene}: handles of {self.body} by different methods",
             f"{s['handles']} handles, {s['steps']} steps, {s['seeds']} seeds (medians in the table), learning rates "
-            f"chosen among three after {s['tune_steps']} steps each with another seed. Times are CPU time of one "
-            "thread, the finish included and tuning left out.",
+            f"chosen among {len(RATES)} after {s['tune_steps']} steps each with another seed. Times are CPU time of "
+            "one thread, the finish included and tuning left out.",
             self.table(),
             "\n".join(f"- `{m['name']}`: {m['what']}." for m in self.methods),
             "**Energy over the reference**: expected elastic energy of the best orthonormal handles in the span of "
@@ -90,8 +91,7 @@ class Report:
             "of that one's displacement. The reference is a reduced model too, not finite elements.",
             "**Effective rank** (perfect: handles less one) and **orthonormality defect** (perfect: 0) are those of "
             "the handles as the method hands them out.",
-            "Curves are of snapshots on the way: what `ns`, `adam`, `muon` and `curvature` hand out there is solved "
-            "over few samples to be quick, and their last point, after the solve over all, lies lower for that.",
+            "A point of a curve is what the method would have handed out had it been finished there.",
             *(f"![{plot.title}]({plot.file})" for plot in PLOTS),
         ]
         if self.stopped:

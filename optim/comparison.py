@@ -18,7 +18,7 @@ from sim.basis import HandleBasis
 from sim.errors import StudioError
 from sim.threads import single_torch_thread
 
-RATES = (0.2, 1.0, 5.0)
+RATES = (0.2, 1.0, 5.0, 25.0)
 """Learning rates tried, in multiples of a method's own."""
 
 _TUNING_SEED = 1000  # none that is compared: no method shall be tuned to the very run it is judged by
@@ -28,7 +28,7 @@ _MOTIONS = 2  # of these with the motion too, which takes seconds; a divisor of 
 
 @dataclass(frozen=True)
 class Point:
-    """Handles on the way: after `step` steps and `seconds` of CPU time, the finish included in the last."""
+    """Handles on the way: after `step` steps and `seconds` of CPU time, had training been finished there."""
 
     step: int
     seconds: float
@@ -124,7 +124,11 @@ def _run(method: Method, yardstick: Yardstick, config: TrainConfig, cancel, *, l
         if progress.step in due:
             due.discard(progress.step)
             motion = progress.step in moving
-            run.points.append(_judge(yardstick, progress.step, seconds, progress.snapshot(), motion=motion))
+            finish = _Clock()
+            finish.go()
+            basis = progress.finished()
+            seconds += finish.stop()
+            run.points.append(_judge(yardstick, progress.step, seconds, basis, motion=motion))
         clock.go()
 
     try:

@@ -174,6 +174,7 @@ class RecipeRun:
             seconds=seconds,
             remaining_seconds=(total - step) / rate if rate else math.nan,
             snapshot=self.basis,
+            finished=self.basis,
         )
 
     @torch.no_grad()

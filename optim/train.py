@@ -46,7 +46,8 @@ class Progress:
             energy seems to be heading. effective_rank, orthonormality: of the handles at the last look (H - 1
             and 0 are perfect). rate: steps a second. seconds, remaining_seconds: spent training (not in
             `on_progress`; those before a resumed run included), and expected.
-        snapshot: call it, inside `on_progress` only, for the handles as they are now.
+        snapshot: call it, inside `on_progress` only, for the handles as they are now, quickly: solved over few
+            samples. finished: the same as `train` would return them now, solved over all.
     """
 
     step: int
@@ -60,6 +61,7 @@ class Progress:
     seconds: float
     remaining_seconds: float
     snapshot: Callable[[], HandleBasis]
+    finished: Callable[[], HandleBasis]
 
 
 def train(
@@ -326,6 +328,7 @@ class _Run:
             seconds=before + seconds,
             remaining_seconds=left / rate if rate else math.nan,
             snapshot=lambda: self._basis(everything=False),
+            finished=lambda: self._basis(everything=True),
         )
 
     def _basis(self, *, everything: bool) -> HandleBasis:

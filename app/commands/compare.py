@@ -33,7 +33,7 @@ def run(
         handles: how many, counting the constant one; what the scene says when left out.
         steps: of each run.
         seeds: runs of each, with seeds 0, 1, ...
-        tune_steps: of each of three learning rates tried first; 0 takes each optimizer's own.
+        tune_steps: of each of four learning rates tried first; 0 takes each optimizer's own.
         device: auto, cpu, cuda.
     """
     from app.comparison_report import Report, write_report

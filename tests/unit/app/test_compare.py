@@ -48,7 +48,7 @@ def test_a_report_of_a_small_box(scene, tmp_path, capsys):
         if line.startswith("|"):
             assert line in text
     ns, penalty, rkpm = report["methods"]
-    assert len(ns["tried"]) == len(penalty["tried"]) == 3
+    assert len(ns["tried"]) == len(penalty["tried"]) == 4
     assert not rkpm["tried"]
     for method in report["methods"]:
         assert [run["seed"] for run in method["runs"]] == [0, 1]
