@@ -28,7 +28,7 @@ REQUIRED = {
     "msgspec": (0, 18),
     "PyYAML": (6, 0),
     "safetensors": (0, 4),
-    "av": (12, 0),
+    "av": (14, 0),
 }
 """Packages without which some command does not work, and the oldest version of each."""
 
