@@ -11,7 +11,7 @@ HERE = Path(__file__).parent
 _SECONDS = 280
 
 
-@pytest.mark.parametrize("level", ["mock", "egl", "recording"])
+@pytest.mark.parametrize("level", ["mock", "egl", "egl_work", "recording"])
 def test_level(level):
     """Runs every test of level_LEVEL.py and shows its report when one fails."""
     arguments = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly", "-x"]

@@ -1,0 +1,231 @@
+"""Level 3: work in the window drawn by EGL: time, training, files, and what goes wrong. Run by test_window.py."""
+
+import numpy as np
+import pytest
+from driver import write_box, write_scene
+
+from scenes.schema import MaterialValues
+
+pytest_plugins = ["egl_window"]
+
+
+def middle(drive) -> tuple[float, float]:
+    """A pixel on the box."""
+    return drive.pixel(drive.session.positions(drive.session.bodies[0]).mean(0))
+
+
+# -- time ---------------------------------------------------------------------------------------------------
+
+
+def test_scrubbing_shows_what_was(box):
+    session = box.session
+    seen = {}
+    for _ in range(30):
+        box.frames(1)
+        seen[session.timeline.cursor] = session.positions(session.bodies[0]).copy()
+    box.key("Space")
+    assert session.simulation == "paused"
+    frame = sorted(seen)[len(seen) // 3]
+    timeline = session.timeline
+    share = (frame - timeline.first) / (timeline.last - timeline.first)
+    left, right = 332 + 10 + 84 + 8, 1000 - 10 - 112 - 64 - 16
+    y = 640 - 30 - 15
+    box.drag((right - 8, y), (left + 8 + share * (right - left - 16), y))
+    assert session.timeline.cursor < timeline.last
+    shown = session.timeline.cursor
+    if shown in seen:
+        np.testing.assert_allclose(session.positions(session.bodies[0]), seen[shown], atol=1e-5)
+    last = timeline.last
+    box.button("Go on here")
+    assert session.simulation == "playing"
+    assert timeline.last < last + 3
+
+
+def test_keys_play_step_and_reset(box):
+    session = box.session
+    box.key("Space")
+    assert session.simulation == "paused"
+    steps = session.timeline.last
+    box.key("Period")
+    assert session.timeline.last == steps + 1
+    box.key("R")
+    assert session.world.time == 0
+    box.key("H")
+    assert not box.viewer.view.panels
+    box.key("H")
+    box.key("T")
+    assert session.settings.theme == "dark"
+    box.key("Slash", shift=True)
+    assert box.viewer.view.help
+    box.key("Escape")
+    assert not box.viewer.view.help
+
+
+# -- training -----------------------------------------------------------------------------------------------
+
+
+def test_training_from_the_window(box):
+    session = box.session
+    box.viewer.view.train_preset = "draft"
+    box.button("Train")
+    assert session.training.active
+    box.until(lambda: session.training.step >= 2, "two steps of training")
+    version = session.weights_version
+    box.button("Use weights now")
+    box.until(lambda: session.weights_version > version or not session.training.active, "weights put in")
+    assert session.weights_version > version
+    if session.training.active and session.can("stop_training") is None:
+        box.button("■  Stop")
+    box.until(lambda: not session.training.active, "training stopped")
+    assert session.training.state == "done", session.training.message
+    assert session.simulation == "playing"
+    assert len(session.training.curve_losses) > 1
+
+
+def test_closing_while_training_asks_once(box):
+    import time
+
+    session = box.session
+    session.train("best")
+    box.until(lambda: session.training.step >= 1, "a step of training")
+    box.viewer._wish_to_close()
+    box.frames(2)
+    assert not box.viewer._done
+    box.button("Go on training")
+    assert session.training.active
+    box.viewer._wish_to_close()
+    box.frames(2)
+    box.button("Close anyway")
+    assert box.viewer._done
+    began = time.monotonic()
+    session.close()
+    assert time.monotonic() - began < 2.0
+
+
+# -- files --------------------------------------------------------------------------------------------------
+
+
+def test_saving_and_opening_again(box, tmp_path):
+    session = box.session
+    session.attempt(
+        session.set_material, session.bodies[0], MaterialValues(young=3e4, poisson=0.3, density=900)
+    )
+    box.click(*middle(box), button=1)
+    box.button("Save as…")
+    box.ui.browser.go_to(tmp_path)
+    box.ui.browser.name = "again"
+    box.button("Save")
+    assert (tmp_path / "again.yaml").exists(), box.messages()
+    pins = [pin.targets for pin in session.pins]
+    stood = session.camera
+    box.open(tmp_path / "again.yaml")
+    assert float(session.bodies[0].material.young) == pytest.approx(3e4)
+    assert len(session.pins) == len(pins) == 1
+    np.testing.assert_allclose(box.session.camera.position, stood.position, atol=1e-3)
+    np.testing.assert_allclose(box.session.camera.look_at, stood.look_at, atol=1e-3)
+
+
+def test_a_mesh_is_chosen_in_the_browser(drive, tmp_path):
+    write_box(tmp_path / "cube.stl", (20, 20, 20))
+    (tmp_path / "notes.txt").write_text("nothing")
+    drive.frames(2)
+    drive.button("Open a file…")
+    browser = drive.ui.browser
+    browser.go_to(tmp_path)
+    assert [entry.name for entry in browser.entries] == ["cube.stl"]
+    browser.selected = browser.entries[0].path
+    browser.unit = "mm"
+    drive.frames(2)
+    drive.button("Open")
+    drive.until(lambda: drive.session.status in ("ready", "error"), "opened")
+    assert drive.session.bodies[0].size == pytest.approx(0.02, rel=0.2)
+
+
+def test_a_dropped_file_is_opened(drive, tmp_path):
+    scene = write_scene(tmp_path)
+    drive.viewer._drop([str(scene)])
+    drive.until(lambda: drive.session.status == "ready", "opened")
+    assert drive.session.scene.name == "test box"
+
+
+def test_an_empty_window_offers_scenes(drive):
+    drive.frames(2)
+    assert {"Gummy bear", "Jelly cube", "Open a file…"} <= set(drive.ui.places)
+    drive.button("Jelly cube")
+    drive.until(lambda: drive.session.status == "ready", "opened")
+
+
+# -- what goes wrong ----------------------------------------------------------------------------------------
+
+
+def test_a_panel_that_fails_leaves_the_window_alive(box):
+    panel = next(panel for panel in box.viewer.column if panel.name == "train")
+    good = panel.draw
+
+    def bad(session, ui):
+        with ui.section("Train"):
+            raise RuntimeError("thrown on purpose")
+
+    panel.draw = bad
+    box.frames(1)
+    assert any("thrown on purpose" in message for message in box.messages())
+    frames = box.viewer.frames
+    box.frames(6)
+    assert box.viewer.frames == frames + 6
+    assert panel.failures >= 3  # it is replaced by its error
+    panel.draw = good
+    box.button("Try again##train")
+    box.frames(2)
+    assert panel.failures == 0
+    assert "Train" in box.ui.places
+    assert "Try again##train" not in box.ui.places
+
+
+def test_a_floating_panel_that_fails_leaves_the_window_alive(box):
+    panel = next(panel for panel in box.viewer.floating if panel.name == "toolbar")
+
+    def bad(session, ui):
+        with ui.floating("toolbar", (400, 12)):
+            raise RuntimeError("thrown on purpose")
+
+    panel.draw = bad
+    box.frames(8)
+    assert any("thrown on purpose" in message for message in box.messages())
+    assert np.ptp(box.picture()) > 100
+
+
+def test_a_step_that_fails_leaves_the_window_alive(box, monkeypatch):
+    def bad():
+        raise RuntimeError("no step today")
+
+    monkeypatch.setattr(box.session.world, "step", bad)
+    box.frames(3)
+    assert any("no step today" in message for message in box.messages())
+    monkeypatch.undo()
+    box.session.play()
+    steps = box.session.timeline.last
+    box.until(lambda: box.session.timeline.last > steps, "time goes on")
+
+
+def test_a_file_that_cannot_be_read_leaves_the_window_alive(box, tmp_path):
+    (tmp_path / "broken.obj").write_text("this is no mesh")
+    body = box.session.bodies[0]
+    box.session.open(tmp_path / "broken.obj")
+    box.until(lambda: box.session.loading is None, "the file was refused")
+    assert any("broken.obj" in message for message in box.messages())
+    assert box.session.bodies == (body,)
+    box.frames(2)
+
+
+def test_a_worker_that_fails_leaves_the_window_alive(box, monkeypatch):
+    import app.training_job
+
+    def bad(*arguments, **options):
+        raise RuntimeError("the trainer broke")
+
+    monkeypatch.setattr(app.training_job, "train", bad)
+    box.session.train("draft")
+    box.until(lambda: not box.session.training.active, "training failed")
+    assert box.session.training.state == "failed"
+    assert any("the trainer broke" in message for message in box.messages())
+    box.frames(2)
