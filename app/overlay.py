@@ -24,7 +24,8 @@ def draw(session: Session, ui: Ui, pointer: Pointer, pose: CameraPose, surfaces:
     paint = psim.GetBackgroundDrawList()
     if ui.view.handle_points or session.tool == "handle":
         _handles(paint, session, ui, pointer, pose, surfaces)
-    _pins(paint, session, ui, pose)
+    if ui.view.weights != "grid":
+        _pins(paint, session, ui, pose)
     gesture = pointer.gesture
     if isinstance(gesture, Pull) and gesture.hand.active:
         _pull(paint, ui, pose, gesture)
@@ -40,7 +41,7 @@ def label_copies(ui: Ui, grid: WeightGrid, pose: CameraPose, selected: int) -> N
     if not len(grid.middles):
         return
     paint, colors = psim.GetBackgroundDrawList(), handle_colors(len(grid.middles))
-    for h, (x, y) in enumerate(pose.project(grid.middles - [0.0, 0.49 * grid.height, 0.0])[0]):
+    for h, (x, y) in enumerate(pose.project(grid.middles - [0.0, 0.46 * grid.height, 0.0])[0]):
         if not np.isfinite([x, y]).all():
             continue
         text = str(h)

@@ -11,7 +11,7 @@ from sim.body import Body
 
 _COPY_VERTICES = 4000  # of a copy, about: it is some hundred pixels tall
 _A_FRAME = 4  # copies registered in one frame
-_GAP = 1.15
+_GAP, _GAP_BELOW = 1.12, 1.32  # cells over copies: room between them, and for a number below
 
 
 class WeightGrid:
@@ -66,7 +66,7 @@ class WeightGrid:
         vertices = rest[kept] - (rest.min(0) + rest.max(0)) / 2
         self._mesh = (vertices, faces)
         self._weights = vertex_weights(body, localized=view.localized)[kept]
-        width, height, depth = np.ptp(vertices, axis=0) * _GAP
+        width, height, depth = np.ptp(vertices, axis=0) * (_GAP, _GAP_BELOW, 1.0)
         width, height = max(width, 0.3 * height), max(height, 0.3 * width)
         places = grid_places(self._weights.shape[1], width, height, 1.25)
         self.middles = np.column_stack([places, np.zeros(len(places))])
