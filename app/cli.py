@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tyro
 
@@ -19,6 +20,8 @@ COMMANDS = {
     "doctor": "versions, devices, what is missing and how to get it",
 }
 PROGRAM = "simplicits-studio"
+# What is left out is left out: nobody has to write None, or --no- before a flag that is off anyway.
+_STYLE = (tyro.conf.DisallowNone, tyro.conf.FlagCreatePairsOff, tyro.conf.PositionalMetavarFromFieldName)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,7 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     run = importlib.import_module(f"app.commands.{name}").run
     try:
-        status = tyro.cli(run, prog=f"{PROGRAM} {name}", description=run.__doc__, args=arguments)
+        status = tyro.cli(
+            run, prog=f"{PROGRAM} {name}", description=_description(run), args=arguments, config=_STYLE
+        )
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130
@@ -53,6 +58,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 130 if isinstance(error, Cancelled) else 2
     return int(status or 0)
+
+
+def _description(run: Callable[..., int]) -> str:
+    """What a command says of itself, less its arguments: those are listed below."""
+    return inspect.cleandoc(run.__doc__ or "").split("\nArgs:")[0].strip()
 
 
 def _available() -> list[str]:

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import nn
 
 from optim.config import TrainConfig
 from sim.errors import TrainingError
+from sim.tensor_files import write_tensors
 
 _VERSION = 1
 
@@ -103,13 +103,10 @@ class Checkpoint:
         """
         path = Path(path)
         header = {"version": _VERSION, "step": self.step, "history": self.history, "config": self.config}
-        partial = path.with_name(f".{path.name}.partial")
         tensors = {name: t.cpu().contiguous() for name, t in self.tensors.items()}
         try:
-            save_file(tensors, partial, metadata={"simplicits_studio_training": json.dumps(header)})
-            os.replace(partial, path)
+            write_tensors(path, tensors, {"simplicits_studio_training": json.dumps(header)})
         except (OSError, SafetensorError) as error:
-            partial.unlink(missing_ok=True)
             raise TrainingError(f"Cannot write the checkpoint {path}: {error}") from error
 
     @staticmethod

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from sim.errors import BasisError
 from sim.fields import Field, FunctionField, build_field, require
 from sim.orthonormal import effective_rank, elastic_gram, orthonormal_mix, orthonormality_defect, varimax
+from sim.tensor_files import write_tensors
 
 if TYPE_CHECKING:
     from sim.material import Material
@@ -295,12 +295,9 @@ class HandleBasis:
         """
         header, tensors = self.parts()
         path = Path(path)
-        partial = path.with_name(f".{path.name}.partial")
         try:
-            save_file(tensors, partial, metadata={"simplicits_studio": json.dumps(header, allow_nan=False)})
-            os.replace(partial, path)
+            write_tensors(path, tensors, {"simplicits_studio": json.dumps(header, allow_nan=False)})
         except (OSError, SafetensorError) as error:
-            partial.unlink(missing_ok=True)
             raise BasisError(f"Cannot write weights to {path}: {error}") from error
 
     @staticmethod

@@ -87,10 +87,12 @@ def _checked(path: Path, raw: RawMesh) -> RawMesh:
 def _read_surface(path: Path) -> RawMesh:
     import trimesh
 
-    options = {"process": False}
+    options = {"process": False, "file_type": path.suffix.lower()[1:]}
     if path.suffix.lower() == ".obj":
         options |= {"maintain_order": True, "skip_materials": True, "group_material": False}
-    loaded = trimesh.load_scene(path, **options)
+    loaded = trimesh.load_scene(
+        _as_text(path) if path.suffix.lower() in (".obj", ".off") else path, **options
+    )
     parts = loaded.dump(concatenate=False)
     meshes = [part for part in parts if isinstance(part, trimesh.Trimesh) and len(part.faces)]
     clouds = [part for part in parts if isinstance(part, trimesh.PointCloud)]
@@ -108,6 +110,18 @@ def _read_surface(path: Path) -> RawMesh:
         vertices, faces, merged = weld(vertices, faces)
         notes.append(f"{merged} repeated corners were welded")
     return RawMesh(vertices, faces, tuple(notes))
+
+
+def _as_text(path: Path) -> Path | io.BytesIO:
+    """The file, or where it is not UTF-8 (names and remarks in an older encoding) its content made so."""
+    content = path.read_bytes()
+    try:
+        content.decode("utf-8")
+        return path
+    except UnicodeDecodeError as error:
+        if b"\0" in content:
+            raise ShapeError(f"{path.name} is not a {path.suffix} file: it holds no text.") from error
+    return io.BytesIO(content.decode("latin-1").encode())
 
 
 def weld(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:

@@ -21,12 +21,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from sim.basis import HandleBasis
 from sim.body import Body
 from sim.errors import StudioError, TrajectoryError
 from sim.state import WorldState
+from sim.tensor_files import write_tensors
 
 Tensor = torch.Tensor
 FORMAT_VERSION = 1
@@ -143,13 +143,9 @@ class Trajectory:
             "scene": self.scene_text,
             "bodies": bodies,
         }
-        partial = path.with_name(f".{path.name}.partial")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save_file(tensors, partial, metadata={_KEY: json.dumps(about, allow_nan=False)})
-            os.replace(partial, path)
+            write_tensors(path, tensors, {_KEY: json.dumps(about, allow_nan=False)})
         except (OSError, SafetensorError) as error:
-            partial.unlink(missing_ok=True)
             raise TrajectoryError(f"Cannot write the motion to {path}: {error}") from error
 
     @staticmethod

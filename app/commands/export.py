@@ -27,7 +27,7 @@ def run(
         fps: frames a second; what the scene says when left out.
         device: where the simulation computes: auto, cpu, cuda.
     """
-    from app.export import export, export_format
+    from app.export import export, export_format, exported
     from app.motion import RecordedMotion, open_motion
     from scenes.schema import Record
 
@@ -41,7 +41,8 @@ def run(
     if seconds is None:
         seconds = motion.seconds if isinstance(motion, RecordedMotion) else film.seconds
     fps = film.fps if fps is None else fps
-    with tqdm(total=int(seconds * fps + 1e-6) + 1, desc=output.name, unit="frame") as bar:
+    frames = exported(motion, seconds=seconds, fps=fps).frames
+    with tqdm(total=frames, desc=output.name, unit="frame") as bar:
         path = export(
             motion, output, seconds=seconds, fps=fps, format=format, on_frame=lambda frame: bar.update()
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
@@ -38,7 +39,7 @@ def run(
 
     Args:
         source: mesh file, scene file, or the name of a shipped scene.
-        output: weights file to write; for a scene, each body's own when left out.
+        output: weights file to write; each body's own for a scene file, else in this folder, when left out.
         handles: how many, counting the constant one; 32, or what the scene says.
         optimizer: ns, adam, muon, curvature, or one of pytorch-optimizer's.
         preset: how long: draft, good or best.
@@ -47,10 +48,10 @@ def run(
         seed: the same gives the same weights.
         device: auto, cpu, cuda.
         material: preset for a mesh; a scene brings its own.
-        size: longest side of a mesh in metres.
+        size: longest side of a mesh in metres; its numbers are metres when left out.
         resume: a checkpoint to go on from.
         checkpoint: write the state of training there, to go on later.
-        cubature: also choose the cubature points and keep them with the weights.
+        cubature: whether cubature points are chosen as well and kept with the weights.
     """
     from optim.config import TrainConfig
     from optim.distributed import connect
@@ -81,9 +82,11 @@ def _bodies(
     from sim.mesh_files import FORMATS
 
     if source.suffix.lower() in FORMATS:
+        made_of = Material.preset(material)
+        path = _writable(output or Path(f"{source.stem}.safetensors"))
         shape = load_shape(source, size=size)
         print(shape.report)
-        yield output or Path(f"{source.stem}.safetensors"), shape, Material.preset(material), handles or 32
+        yield path, shape, made_of, 32 if handles is None else handles
         return
     scene = load_scene(find_scene(str(source)))
     if output is not None and len(scene.bodies) > 1:
@@ -91,9 +94,32 @@ def _bodies(
             f"{source} has {len(scene.bodies)} bodies; name their weights files in the scene."
         )
     for part in scene.bodies:
-        path = output or (Path(part.weights) if part.weights else Path(f"{part.name}.safetensors"))
+        own = Path(part.weights or f"{part.name}.safetensors")
+        # A shipped scene named in short is the program's: its own weights stay as they are.
+        path = _writable(output or (own if source.exists() else Path(own.name)))
         shape = build_shape(part)
-        yield path, shape, build_material(part, shape), handles or part.handles
+        yield path, shape, build_material(part, shape), part.handles if handles is None else handles
+
+
+def _writable(path: Path) -> Path:
+    """A place for weights, made ready: better told now than after training.
+
+    Raises:
+        TrainingError: another kind of file, or a folder that cannot be written.
+    """
+    if path.suffix.lower() != ".safetensors":
+        raise TrainingError(
+            f"Weights are written to a .safetensors file: -o {path.stem}.safetensors, not {path}."
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise TrainingError(
+            f"The folder {path.parent} cannot be written to: {error.strerror or error}."
+        ) from error
+    return path
 
 
 def _train_one(path, shape, material, config, workers, resume, checkpoint, cubature) -> None:
@@ -115,12 +141,12 @@ def _train_one(path, shape, material, config, workers, resume, checkpoint, cubat
         stopped = cancel.is_set()
     if not talk:
         return
-    if cubature and not stopped:
+    basis.save(path)
+    if cubature and not stopped:  # takes seconds more: the weights are safe already
         from sim.cubature_training import optimize_cubature
         from sim.reduction import reduce
 
         found = optimize_cubature(reduce(shape, material, basis), material, seed=config.seed)
-        basis = basis.with_cubature(found.keepable())
-    basis.save(path)
+        basis.with_cubature(found.keepable()).save(path)
     word = "what was learned so far" if stopped else basis.diagnostics["ended"]
     print(f"{path}: {basis.handles} handles ({word}, {basis.diagnostics['steps']} steps)")

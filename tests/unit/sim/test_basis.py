@@ -213,7 +213,7 @@ def test_missing_and_foreign_files_are_told_apart(tmp_path):
     with pytest.raises(BasisError, match="not one of Simplicits Studio's"):
         HandleBasis.load(foreign)
     with pytest.raises(BasisError, match="Cannot write"):
-        cosine_basis(box_shape(count=64), 3).save(tmp_path / "no" / "such" / "folder.safetensors")
+        cosine_basis(box_shape(count=64), 3).save(foreign / "inside" / "a" / "file.safetensors")
 
 
 def test_wrong_results_and_points_are_refused():

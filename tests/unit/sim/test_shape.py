@@ -289,3 +289,12 @@ def test_inside_is_exact_for_points_near_the_surface(ball):
     centres = ball.triangles_center
     assert test(centres - 1e-4 * ball.face_normals).all()
     assert not test(centres + 1e-4 * ball.face_normals).any()
+
+
+def test_an_obj_in_an_older_encoding_is_read_and_a_picture_is_not(tmp_path):
+    text = "# modèle créé\no café\nv 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 2 3 4\nf 1 4 3\n"
+    (tmp_path / "old.obj").write_bytes(text.encode("latin-1"))
+    assert load_shape(tmp_path / "old.obj", samples=64).volume == pytest.approx(1 / 6)
+    (tmp_path / "picture.obj").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
+    with pytest.raises(ShapeError, match=r"picture.obj is not a .obj file: it holds no text"):
+        load_shape(tmp_path / "picture.obj")
