@@ -34,6 +34,7 @@ class PreparedBasis:
 
     @property
     def basis(self) -> HandleBasis:
+        """The handles that move it."""
         """The new handles."""
         return self.model.space.basis
 
@@ -75,6 +76,7 @@ class Body:
 
     @property
     def material(self) -> Material:
+        """What it is made of; see `World.set_material` to change it."""
         return self._material
 
     @property
@@ -93,6 +95,7 @@ class Body:
 
     @property
     def elasticity(self) -> Elasticity:
+        """Its elastic energy over the reduced coordinates, with gradient and Hessian."""
         return self._model.elasticity
 
     @property

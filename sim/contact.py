@@ -159,6 +159,7 @@ class CoupledPotential:
         return [np.ascontiguousarray(z[:, part]) for part in self._slices]
 
     def energy_gradient(self, z: np.ndarray) -> tuple[float, np.ndarray]:
+        """Energy [J] and its gradient over all bodies' coordinates side by side, `z` of shape (3, sum of r)."""
         states = self.split(z)
         energy = 0.0
         gradient = np.empty_like(z)
@@ -175,6 +176,7 @@ class CoupledPotential:
         return energy, gradient
 
     def hessian(self, z: np.ndarray, filtered: bool) -> np.ndarray:
+        """Hessian of the energy at `z`, square in 3 (sum of r); `filtered` as in IncrementalPotential."""
         states = self.split(z)
         R = self._rank
         blocks = [part.hessian(s, filtered) for part, s in zip(self._parts, states, strict=True)]

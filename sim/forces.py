@@ -37,6 +37,7 @@ class PinForce:
         self._constant = float(self.stiffness @ np.square(offset).sum(1)) / 2
 
     def energy_gradient(self, z: np.ndarray) -> tuple[float, np.ndarray]:
+        """Energy [J] and its gradient by the state, shape (3, r), at the state `z`, shape (3, r)."""
         Kz = z @ self.hessian
         return float((z * (Kz / 2 - self._pull)).sum()) + self._constant, Kz - self._pull
 
@@ -64,6 +65,7 @@ class GrabForce:
         return self.rest + z @ self.phi
 
     def energy_gradient(self, z: np.ndarray) -> tuple[float, np.ndarray]:
+        """Energy [J] and its gradient by the state, shape (3, r), at the state `z`, shape (3, r)."""
         offset = self.position(z) - self.target
         distance = float(np.linalg.norm(offset))
         if distance <= self.reach:
@@ -114,6 +116,7 @@ class FloorForce:
         return bool((self.rest[:, 1] + self.phi @ z[1]).min() < self.height + margin)
 
     def energy_gradient(self, z: np.ndarray) -> tuple[float, np.ndarray]:
+        """Energy [J] and its gradient by the state, shape (3, r), at the state `z`, shape (3, r)."""
         depth = np.minimum(self.rest[:, 1] - self.height + self.phi @ z[1], 0)
         load = self.stiffness * depth
         gradient = np.zeros_like(z)

@@ -22,6 +22,7 @@ def deformation_gradient(displacement: wp.mat33d):
 
 @wp.func
 def cofactor(F: wp.mat33d):
+    """`cof F = det(F) F^-T`, the derivative of the determinant."""
     a, b, c = F[0], F[1], F[2]
     return wp.matrix_from_rows(wp.cross(b, c), wp.cross(c, a), wp.cross(a, b))
 

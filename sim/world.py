@@ -149,10 +149,12 @@ class World:
 
     @property
     def pins(self) -> tuple[Pin, ...]:
+        """Every pin, in the order they were made."""
         return tuple(self._pins)
 
     @property
     def grabs(self) -> tuple[Grab, ...]:
+        """Every hand that holds something, in the order they took hold."""
         return tuple(self._grabs)
 
     def pin(
