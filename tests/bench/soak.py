@@ -113,18 +113,18 @@ class Person:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--scenes", nargs="+", default=list(shipped_scenes()))
     options = parser.parse_args()
     single_thread()
     session = Session(device="cpu", settings=Settings(None))
     person = Person(Viewer(session, backend="openGL3_egl"))
-    scenes = list(shipped_scenes())
     laps: list[list[float]] = []
     problems: list[str] = []
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         while time.perf_counter() - began < 60 * options.minutes or len(laps) < 3:
             laps.append([])
-            for scene in scenes:
+            for scene in options.scenes:
                 person.round(scene, Path(folder))
                 problems += [n.text for n in session.notices if n.kind == "error" and n.text not in problems]
                 gc.collect()
