@@ -22,8 +22,10 @@ from figures import emit, single_thread
 from app.session import Session
 from app.settings import Settings
 from app.viewer import Viewer
+from app.window import open_window
 from scenes.shipped import shipped_scenes
 
+SIZE = (1280, 720)  # px
 FRAME = 1 / 60  # s a frame, whatever the machine takes for it: every run does the same
 PATIENCE = 3000  # frames to wait for a job
 
@@ -117,7 +119,8 @@ def main() -> None:
     options = parser.parse_args()
     single_thread()
     session = Session(device="cpu", settings=Settings(None))
-    person = Person(Viewer(session, backend="openGL3_egl"))
+    open_window("openGL3_egl", SIZE)
+    person = Person(Viewer(session))
     laps: list[list[float]] = []
     problems: list[str] = []
     began = time.perf_counter()
