@@ -220,7 +220,7 @@ class World:
         potential = -sum(body.mass * float(self._gravity @ body.centre_of_mass()) for body in self._steppers)
         return StepReport(
             iterations=sum(r.iterations for r in results),
-            residual=max((r.residual for r in results), default=0.0),
+            residual=float(max((r.residual for r in results), default=0.0)),
             energy=kinetic + elastic + potential,
             converged=all(r.converged for r in results),
             seconds=time.perf_counter() - began,
