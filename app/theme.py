@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import polyscope as ps
 import polyscope.imgui as psim
 import polyscope.implot as implot
+
+from app.font_signs import write_with_signs
 
 Color = tuple[float, float, float]
 
@@ -100,11 +104,23 @@ def add_fonts(atlas: psim.ImFontAtlas) -> tuple[psim.ImFont, psim.ImFont]:
     Returns:
         What Polyscope asks for: the regular font and a fixed-width one.
     """
-    package = importlib.util.find_spec("matplotlib")
-    folder = Path(package.submodule_search_locations[0]) / "mpl-data" / "fonts" / "ttf"
-    regular = atlas.AddFontFromFileTTF(str(folder / "DejaVuSans.ttf"), TEXT_SIZE)
-    fixed = atlas.AddFontFromFileTTF(str(folder / "DejaVuSansMono.ttf"), TEXT_SIZE)
+    regular = _add_with_signs(atlas, font_file("DejaVuSans.ttf"))  # ImGui takes the first one for itself
+    fixed = atlas.AddFontFromFileTTF(str(font_file("DejaVuSansMono.ttf")), TEXT_SIZE)
     return regular, fixed
+
+
+def _add_with_signs(atlas: psim.ImFontAtlas, file: Path) -> psim.ImFont:
+    with contextlib.suppress(OSError, ValueError), tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / file.name  # ImGui reads it at once
+        write_with_signs(file, copy)
+        return atlas.AddFontFromFileTTF(str(copy), TEXT_SIZE)
+    return atlas.AddFontFromFileTTF(str(file), TEXT_SIZE)
+
+
+def font_file(name: str) -> Path:
+    """A file of matplotlib's fonts."""
+    package = importlib.util.find_spec("matplotlib")
+    return Path(package.submodule_search_locations[0]) / "mpl-data" / "fonts" / "ttf" / name
 
 
 def with_alpha(color: Color, alpha: float = 1.0) -> tuple[float, float, float, float]:
