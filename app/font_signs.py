@@ -52,7 +52,9 @@ def _groups(font: bytes, offset: int) -> list[tuple[int, int, int]]:
             continue
         kind, _, _, _, runs = struct.unpack_from(">HHIII", font, offset + start)
         if kind == 12:
-            return list(struct.iter_unpack(">III", font[offset + start + 16 : offset + start + 16 + 12 * runs]))
+            return list(
+                struct.iter_unpack(">III", font[offset + start + 16 : offset + start + 16 + 12 * runs])
+            )
     raise ValueError("The font has no table of all of Unicode.")
 
 

@@ -16,6 +16,8 @@ from app.view import View
 
 LABELS = 104.0
 """Width of the labels left of what can be changed, at UI scale 1 [px]."""
+VALUES = 78.0
+"""Width of the values right of sliders, at UI scale 1 [px]."""
 
 
 class Ui:
@@ -25,7 +27,7 @@ class Ui:
         view: what the person chose to see. theme, scale: colours, and size of everything (1 is normal).
         size: of the window [px]. browser: asks for files. hint: what the mouse does now.
         recording: films of the window; the viewer puts it there.
-        places: middle of each button drawn in the last frames [px], by its label: what presses buttons by itself
+        places: middle of each button and slider drawn in the last frames [px], by its label: what presses buttons by itself
             (tests, pictures) presses them there.
     """
 
@@ -38,6 +40,8 @@ class Ui:
         self.recording: LiveRecording | None = None
         self.hint = ""
         self.places: dict[str, tuple[float, float]] = {}
+        self._typed = ""
+        self._let_go = False
 
     # -- measures -------------------------------------------------------------------------------------------
 
@@ -161,11 +165,15 @@ class Ui:
         psim.BeginDisabled(why_not is not None)
         pressed = psim.Button(label, (width, 0.0))
         psim.EndDisabled()
-        (left, top), (right, bottom) = psim.GetItemRectMin(), psim.GetItemRectMax()
-        self.places[label] = ((left + right) / 2, (top + bottom) / 2)
+        self._keep_place(label)
         psim.PopStyleColor(len(colors))
         self.tooltip(why_not or hint)
         return pressed and why_not is None
+
+    def _keep_place(self, label: str) -> None:
+        """Of the widget before."""
+        (left, top), (right, bottom) = psim.GetItemRectMin(), psim.GetItemRectMax()
+        self.places[label] = ((left + right) / 2, (top + bottom) / 2)
 
     def command(
         self,
@@ -232,10 +240,56 @@ class Ui:
         """A labelled slider; returns a new value or None. `then` is called once it is let go."""
         self.label(text, hint)
         flags = psim.ImGuiSliderFlags_AlwaysClamp | (psim.ImGuiSliderFlags_Logarithmic if log else 0)
-        changed, new = psim.SliderFloat(f"##{text}", float(value), low, high, form, flags)
-        self.tooltip(hint)
-        if then is not None and psim.IsItemDeactivatedAfterEdit():
+        shown = form % value if "%" in form else form
+        new = self.knob(f"##{text}", float(value), low, high, form, shown, flags=flags, hint=hint)
+        if then is not None and self._let_go:
             then()
+        return new
+
+    def knob(
+        self,
+        name: str,
+        value: float,
+        low: float,
+        high: float,
+        form: str,
+        shown: str,
+        *,
+        room: float = VALUES,
+        width: float | None = None,
+        flags: int = psim.ImGuiSliderFlags_AlwaysClamp,
+        hint: str = "",
+    ) -> float | int | None:
+        """A slider over the rest of the line, with `shown` at its right, where the knob does not cover it.
+
+        Args:
+            value: whole numbers make a slider of whole numbers. form: ImGui's, for rounding and typing. room: width
+                of what is shown, at UI scale 1. width: of slider and value together [px].
+
+        Returns:
+            A new value, or None.
+        """
+        gap, start = self.px(6), psim.GetCursorPosX()
+        width = self.free_width if width is None else width
+        psim.SetNextItemWidth(max(self.px(24), width - self.px(room) - gap))
+        # ImGui writes the value under the knob: unseen, but while a number is typed.
+        alpha = 1.0 if self._typed == name else 0.0
+        psim.PushStyleColor(psim.ImGuiCol_Text, with_alpha(self.theme.text, alpha))
+        slide = psim.SliderInt if isinstance(value, int) else psim.SliderFloat
+        changed, new = slide(name, value, low, high, form, flags)
+        psim.PopStyleColor(1)
+        self._keep_place(name)
+        self._let_go = psim.IsItemDeactivatedAfterEdit()
+        if psim.IsItemActive() and psim.GetIO().WantTextInput:
+            self._typed = name
+        elif self._typed == name:
+            self._typed = ""
+        self.tooltip(hint)
+        psim.SameLine(0.0, gap)
+        left = start + width - psim.CalcTextSize(shown)[0]
+        psim.SetCursorPosX(max(psim.GetCursorPosX(), left))
+        psim.AlignTextToFramePadding()
+        psim.TextUnformatted(shown)
         return new if changed else None
 
     @contextmanager

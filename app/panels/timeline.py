@@ -10,6 +10,7 @@ from app.ui import Ui
 
 HEIGHT = 32.0
 """At UI scale 1 [px]."""
+_TIMES = 134.0  # width of the two times
 
 
 def draw(session: Session, ui: Ui) -> None:
@@ -33,19 +34,23 @@ def _contents(session: Session, ui: Ui) -> None:
     psim.SameLine()
     roomy = ui.free_width > ui.px(420)  # else there is only the slider
     rest = ui.px(112) + ui.px(64) + 2 * psim.GetStyle().ItemSpacing[0] if roomy else 0.0
-    psim.SetNextItemWidth(ui.free_width - rest)
-    changed, frame = psim.SliderInt(
+    used = timeline.bytes / timeline.bound
+    full = f" {used:.0%} of the memory for frames is used; then the oldest go." if used > 0.5 else ""
+    now, end = timeline.time(timeline.cursor), timeline.time(timeline.last)
+    flags = psim.ImGuiSliderFlags_NoInput | psim.ImGuiSliderFlags_AlwaysClamp
+    frame = ui.knob(
         "##frame",
         timeline.cursor,
         timeline.first,
         max(timeline.last, timeline.first + 1),
-        f"{timeline.time(timeline.cursor):.2f} s  /  {timeline.time(timeline.last):.2f} s",
-        psim.ImGuiSliderFlags_NoInput | psim.ImGuiSliderFlags_AlwaysClamp,
+        "%d",
+        f"{now:.2f} s  /  {end:.2f} s",
+        room=_TIMES,
+        width=ui.free_width - rest,
+        flags=flags,
+        hint=f"Drag to look back.{full}",
     )
-    used = timeline.bytes / timeline.bound
-    full = f" {used:.0%} of the memory for frames is used; then the oldest go." if used > 0.5 else ""
-    ui.tooltip(f"Drag to look back.{full}")
-    if changed:
+    if frame is not None:
         session.attempt(session.seek, frame)
     if not roomy:
         return

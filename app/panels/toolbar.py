@@ -61,10 +61,17 @@ def _pin_options(ui: Ui) -> None:
             view.pin_shape = shape
     if view.pin_shape != "box":
         psim.SameLine()
-        psim.SetNextItemWidth(ui.px(150))
-        changed, percent = psim.SliderFloat("##radius", 100 * view.pin_radius, 2.0, 40.0, "radius %.0f %%")
-        ui.tooltip("Of the body's size. [ and ] change it.")
-        if changed:
+        percent = ui.knob(
+            "##radius",
+            100 * view.pin_radius,
+            2.0,
+            40.0,
+            "%.0f",
+            f"radius {100 * view.pin_radius:.0f} %",
+            width=ui.px(190),
+            hint="Of the body's size. [ and ] change it.",
+        )
+        if percent is not None:
             view.pin_radius = percent / 100
 
 

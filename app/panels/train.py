@@ -44,10 +44,10 @@ def _idle(session: Session, ui: Ui, training: TrainingView) -> None:
     ui.label("Handles", "How many ways the body can bend. More follow finer, fewer are faster.")
     psim.BeginDisabled(body is None)
     wanted = ui.view.train_handles or min(have, _MOST_HANDLES)
-    changed, wanted = psim.SliderInt("##handles", wanted, 2, _MOST_HANDLES)
+    chosen = ui.knob("##handles", wanted, 2, _MOST_HANDLES, "%d", str(wanted), room=24)
     psim.EndDisabled()
-    if changed:
-        ui.view.train_handles = wanted
+    if chosen is not None:
+        ui.view.train_handles = chosen
     width = ui.share(2)
     ui.command(
         session,

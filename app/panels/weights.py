@@ -71,10 +71,9 @@ def _one(session: Session, ui: Ui) -> None:
     psim.BeginGroup()
     ui.swatch(color)
     psim.SameLine()
-    psim.SetNextItemWidth(-1.0)
-    _, session.selected_handle = psim.SliderInt(
-        "##handle", min(session.selected_handle, count - 1), 0, count - 1, f"%d of {count - 1}"
-    )
+    handle = min(session.selected_handle, count - 1)
+    chosen = ui.knob("##handle", handle, 0, count - 1, "%d", f"{handle} of {count - 1}", room=56)
+    session.selected_handle = handle if chosen is None else chosen
     psim.EndGroup()
     ui.label("Colours")
     view.signed = ui.choice("signed", view.signed, {True: "Signed", False: "Size"})

@@ -28,7 +28,7 @@ def test_scrubbing_shows_what_was(box):
     frame = sorted(seen)[len(seen) // 3]
     timeline = session.timeline
     share = (frame - timeline.first) / (timeline.last - timeline.first)
-    left, right = 332 + 10 + 84 + 8, 1000 - 10 - 112 - 64 - 16
+    left, right = 332 + 10 + 84 + 8, 1000 - 10 - 112 - 64 - 16 - 140
     y = 640 - 30 - 15
     box.drag((right - 8, y), (left + 8 + share * (right - left - 16), y))
     assert session.timeline.cursor < timeline.last

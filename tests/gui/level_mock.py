@@ -1,6 +1,7 @@
 """Level 2: the window's logic in ImGui with nothing drawn at all. Run by test_window.py."""
 
 import polyscope as ps
+import polyscope.imgui as psim
 import pytest
 from driver import Driver, write_scene
 
@@ -113,6 +114,32 @@ def test_pulling_needs_no_picture(box):
     assert session.world.grabs
     box.release()
     assert not session.world.grabs
+
+
+def test_a_slider_is_dragged_and_its_value_stands_beside_it(box):
+    box.frames(2)
+    x, y = box.ui.places["##Speed"]
+    box.drag((x, y), (x + 400, y))  # beyond its end
+    assert box.session.speed == pytest.approx(4.0)
+    handles = box.ui.places["##handles"]
+    assert 104 + 12 < handles[0] < box.ui.column - 40
+
+
+def test_a_number_is_typed_into_a_slider(box):
+    box.frames(2)
+    box.to(*box.ui.places["##Speed"])
+    psim.GetIO().AddKeyEvent(psim.ImGuiMod_Ctrl, True)
+    box.frames(1)
+    box.press()
+    box.release()
+    psim.GetIO().AddKeyEvent(psim.ImGuiMod_Ctrl, False)
+    box.frames(1)
+    assert box.ui._typed == "##Speed"
+    psim.GetIO().AddInputCharactersUTF8("0.5")
+    box.frames(2)
+    box.key("Enter")
+    assert box.session.speed == pytest.approx(0.5)
+    assert box.ui._typed == ""
 
 
 def test_typing_presses_no_keys(box):
