@@ -27,7 +27,7 @@ class Ui:
         view: what the person chose to see. theme, scale: colours, and size of everything (1 is normal).
         size: of the window [px]. browser: asks for files. hint: what the mouse does now.
         recording: films of the window; the viewer puts it there.
-        places: middle of each button and slider drawn in the last frames [px], by its label: what presses buttons by itself
+        places: middle of each button and slider of the last frame [px], by its label: what presses them by itself
             (tests, pictures) presses them there.
     """
 

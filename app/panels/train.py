@@ -12,6 +12,7 @@ from app.plots import plot
 from app.session import Session, TrainingView
 from app.theme import mixed, with_alpha
 from app.ui import Ui
+from sim.body import Body
 
 PRESETS = {"draft": "Draft", "good": "Good", "best": "Best"}
 _HINTS = {
@@ -19,6 +20,10 @@ _HINTS = {
     "good": "The usual choice.",
     "best": "As far as it goes; for final pictures.",
 }
+_ANEW = (
+    "Learn the handles from the start again, in the background. Those of now stay in the body until better ones are "
+    "found, and are replaced at the end."
+)
 _MOST_HANDLES = 64
 
 
@@ -49,15 +54,16 @@ def _idle(session: Session, ui: Ui, training: TrainingView) -> None:
     if chosen is not None:
         ui.view.train_handles = chosen
     width = ui.share(2)
+    again = body is not None and is_trained(body)
     ui.command(
         session,
         "train",
-        "Train",
+        "Train anew" if again else "Train",
         ui.view.train_preset,
         ui.view.train_handles or None,
         width=width,
         primary=True,
-        hint="Learn better handles in the background; go on playing meanwhile.",
+        hint=_ANEW if again else "Learn better handles in the background; go on playing meanwhile.",
     )
     psim.SameLine()
     if ui.button("Save weights…", width=width, why_not=session.can("save_weights")):
@@ -138,6 +144,11 @@ def _figures(ui: Ui, training: TrainingView) -> None:
         )
     if not math.isnan(training.orthonormality):
         ui.pair("Off orthonormal", f"{training.orthonormality:.1e}", "0 is perfect.")
+
+
+def is_trained(body: Body) -> bool:
+    """Whether its handles were learned: in this window, or before they were read from a file."""
+    return any(entry.get("step", 0) > 0 for entry in body.basis.history)
 
 
 def positive(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

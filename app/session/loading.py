@@ -87,7 +87,6 @@ class LoadingCommands(SessionState):
         self._next_job = None
         self._worker.cancel()
         self.loading = None
-        self.training = TrainingView(live_weights=self.training.live_weights)
         self._adopt(None, None, None)
         self.status = "empty"
 
@@ -251,6 +250,7 @@ class LoadingCommands(SessionState):
         self.selected_body = world.bodies[0] if world is not None and world.bodies else None
         self.selected_handle = 0
         self.simulation = "stopped"
+        self.training = TrainingView(live_weights=self.training.live_weights)
         self._playing_back = False
         self._trained.clear()
         self._shown.clear()

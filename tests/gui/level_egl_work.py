@@ -80,6 +80,8 @@ def test_training_from_the_window(box):
     assert session.training.state == "done", session.training.message
     assert session.simulation == "playing"
     assert len(session.training.curve_losses) > 1
+    box.frames(2)
+    assert "Train anew" in box.ui.places  # not "Train": it does not go on from where it is
 
 
 def test_closing_while_training_asks_once(box):

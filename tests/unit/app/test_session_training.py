@@ -10,6 +10,7 @@ from sample_bodies import make_body
 from sessions import opened, run, settle
 
 from app.jobs import JobContext, Report
+from app.panels.train import is_trained
 from app.session import Refusal, Session
 from app.session.training import Curve
 from app.settings import Settings
@@ -335,3 +336,15 @@ def test_reports_are_values_that_can_cross_threads(ready):
         assert isinstance(message, Report)
         progress += [message.value] if isinstance(message.value, TrainingProgress) else []
     assert [value.step for value in progress] == [0, 1, 2]
+
+
+def test_another_scene_forgets_how_the_last_one_was_trained(ready, mesh):
+    ready.set_live_weights(False)
+    ready.train("draft")
+    settle(ready, lambda: not ready.training.active)
+    assert is_trained(ready.selected_body)
+    opened(ready, mesh)
+    assert not is_trained(ready.selected_body)
+    view = ready.training
+    assert (view.state, view.message, len(view.curve_steps)) == ("idle", "", 0)
+    assert not view.live_weights  # the person's choice stays
