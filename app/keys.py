@@ -6,6 +6,7 @@ import polyscope.imgui as psim
 
 from app.session import Session
 from app.ui import Ui
+from scenes.shipped import LIBRARY
 
 SHEET: tuple[tuple[str, str], ...] = (
     ("Left drag on a body", "pull it"),
@@ -79,11 +80,11 @@ def press_keys(session: Session, ui: Ui, *, escape: bool) -> None:
 
 
 def save(session: Session, ui: Ui) -> None:
-    """Save where the scene came from, or ask where."""
+    """Save where the scene came from, or ask where. Whether it was saved at once is what `session.dirty` tells."""
     if session.can("save_scene") is not None:
         return
-    if session.scene_path is None:
-        ui.view.ask("save")
+    if session.scene_path is None or session.scene_path.parent == LIBRARY:
+        ui.view.ask("save")  # a shipped scene is the program's, and stays as it is
     elif session.attempt(session.save_scene) is not None:
         session.notify("info", f"Saved {session.scene_path.name}.")
 

@@ -127,6 +127,12 @@ class LiveRecording:
             self._ending = True
             self._recorder.end()
 
+    def cut(self) -> None:
+        """Stop, and leave out the pictures that are not written yet."""
+        if self._recorder is not None:
+            self.stop()
+            self._recorder.cut()
+
     def toggle(self) -> None:
         """The button and the key: begin to record, or stop; what is in the way becomes a notice."""
         if self.on:

@@ -148,6 +148,15 @@ class Recorder:
         with contextlib.suppress(queue.Full):  # it has other reasons to wake up then
             self._queue.put_nowait(None)
 
+    def cut(self) -> None:
+        """End, and leave out what waits: the film is as long as what is encoded by now. Returns at once."""
+        self._ending.set()
+        with contextlib.suppress(queue.Empty):
+            while True:
+                if self._queue.get_nowait() is not None:
+                    self.frames -= 1
+        self.end()
+
     @property
     def ended(self) -> bool:
         """Whether the film is closed (or has failed), so that `finish` does not wait."""

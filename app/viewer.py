@@ -15,6 +15,7 @@ from app.gizmos import Gizmos
 from app.keys import press_keys
 from app.live_recording import LiveRecording
 from app.panels import COLUMN, FLOATING, Draw
+from app.panels.closing import losses
 from app.picking import nearest_pixel
 from app.pointer import Mouse, Pointer, explain
 from app.quality import Quality
@@ -133,7 +134,7 @@ class Viewer:
         Polyscope never lets go of the interpreter while it draws, so nothing else would run.
         """
         rest = _FRAME - worked
-        if self.session.busy:
+        if self.session.busy or self.recording.closing:
             rest = max(rest, 1.1 * worked)
         if self.session.world is None and self.session.loading is not None:
             rest = max(rest, _WAITING)  # there is nothing to look at yet but how far it is
@@ -145,7 +146,10 @@ class Viewer:
         ps.set_shadow_blur_iters(level.shadow_blur)
 
     def _wish_to_close(self) -> None:
-        if self.session.training.active and "closing" not in self.view.asked:
+        if "closing" in self.view.asked:  # a second time: at once
+            self.recording.cut()
+            self._done = True
+        elif losses(self.session) or self.recording.recorder is not None:
             self.view.ask("closing")
         else:
             self._done = True

@@ -252,16 +252,22 @@ class HandCommands(SessionState):
 
     def _arrange(self, after: Arrangement, *, gesture: tuple | None = None) -> None:
         """Make the world as `after` says, as a step that can be undone."""
-        self._arranger.apply(self._history.present, after, run=self._run)
+        before = self._history.present
+        self._arranger.apply(before, after, run=self._run)
         self._history.push(after, gesture=gesture)
-        self.dirty = True
+        self._mark_rearranged(before, after)
 
     def _go_to(self, before: Arrangement, after: Arrangement) -> None:
         self._arranger.apply(before, after, run=self._run)
-        self.dirty = True
+        self._mark_rearranged(before, after)
         if self.scene is not None and before.materials != after.materials:
             parts = zip(self.scene.bodies, after.materials, strict=True)
             self._edit(bodies=tuple(replace_part(part, material=material) for part, material in parts))
+
+    def _mark_rearranged(self, before: Arrangement, after: Arrangement) -> None:
+        """Led handles are no part of a scene, so they leave nothing to save."""
+        if (before.pins, before.materials) != (after.pins, after.materials):
+            self._mark_edited()
 
 
 def rigid_part(transform: np.ndarray) -> np.ndarray | None:

@@ -123,7 +123,7 @@ class LoadingCommands(SessionState):
         scene = self.current_scene()
         save_scene(scene, file)
         self.scene_path = file
-        self.dirty = False
+        self.dirty = self._edited = False
         self.settings.remember(file)
         return file
 
@@ -245,7 +245,7 @@ class LoadingCommands(SessionState):
     def _adopt(self, scene: Scene | None, path: Path | None, world) -> None:
         """Show another world, or none."""
         self.scene, self.scene_path, self.world = scene, path, world
-        self.dirty = scene is not None and path is None
+        self.dirty, self._edited = scene is not None and path is None, False
         self.camera = scene.camera if scene is not None else None
         self.selected_body = world.bodies[0] if world is not None and world.bodies else None
         self.selected_handle = 0

@@ -61,6 +61,7 @@ class SessionState:
         self.scene: Scene | None = None
         self.scene_path: Path | None = None
         self.dirty = False
+        self._edited = False
         self.world: World | None = None
         self.status: Status = "empty"
         self.loading: LoadingView | None = None
@@ -97,6 +98,11 @@ class SessionState:
     def bodies(self) -> tuple[Body, ...]:
         """In the scene's order."""
         return self.world.bodies if self.world is not None else ()
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether something the person did is in no file: a mesh that was only opened is `dirty`, but not this."""
+        return self.world is not None and self.dirty and self._edited
 
     # -- messages -------------------------------------------------------------------------------------------
 
@@ -157,7 +163,10 @@ class SessionState:
         """Change the scene's own values."""
         if self.scene is not None:
             self.scene = replace_part(self.scene, **values)
-            self.dirty = True
+            self._mark_edited()
+
+    def _mark_edited(self) -> None:
+        self.dirty = self._edited = True
 
     def _edit_body(self, index: int, **values) -> None:
         """Change the values of one of the scene's bodies."""

@@ -104,6 +104,37 @@ def test_closing_while_training_asks_once(box):
     assert time.monotonic() - began < 2.0
 
 
+def test_closing_with_changes_asks_and_can_save_them(box, tmp_path):
+    session = box.session
+    box.viewer._wish_to_close()  # only played with: nothing to ask
+    assert box.viewer._done
+    box.viewer._done = False
+    session.set_gravity((0.0, -5.0, 0.0))
+    box.viewer._wish_to_close()
+    box.frames(2)
+    assert not box.viewer._done
+    box.button("Stay")
+    assert session.dirty
+    assert "closing" not in box.viewer.view.asked
+    box.viewer._wish_to_close()
+    box.button("Save##closing")
+    box.frames(2)
+    assert box.viewer._done
+    assert "-5" in (tmp_path / "scene.yaml").read_text()
+
+
+def test_a_shipped_scene_is_never_overwritten(drive):
+    drive.open("jelly_cube")
+    file = drive.session.scene_path
+    before = file.read_bytes()
+    drive.session.set_gravity((0.0, -5.0, 0.0))
+    drive.key("S", control=True)
+    drive.frames(2)
+    assert drive.ui.browser.purpose == "save scene"
+    assert drive.ui.browser.folder != file.parent
+    assert file.read_bytes() == before
+
+
 # -- files --------------------------------------------------------------------------------------------------
 
 

@@ -177,3 +177,23 @@ def test_names_are_free(tmp_path):
     (tmp_path / "bear-1.mp4").touch()
     assert free_name(tmp_path, "bear", ".mp4").name == "bear-2.mp4"
     assert free_name(tmp_path, "bear", ".png").name == "bear-1"
+
+
+def test_closing_while_a_film_is_made_writes_it_to_its_end(box):
+    box.recording.toggle()
+    box.frames(20)
+    taken = box.recording.recorder.frames
+    box.viewer._wish_to_close()
+    assert not box.viewer._done
+    box.until(lambda: box.viewer._done, "it closes when the film is written")
+    assert len(frames_of(box.recording.last)) >= taken > 5
+
+
+def test_closing_a_second_time_does_not_wait_for_the_film(box):
+    box.recording.toggle()
+    box.frames(20)
+    box.viewer._wish_to_close()
+    box.viewer._wish_to_close()
+    assert box.viewer._done
+    assert box.recording.recorder.waiting <= 1
+    assert box.recording.closing

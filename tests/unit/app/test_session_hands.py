@@ -332,3 +332,17 @@ def test_a_ball_grows_until_it_holds_enough(ready):
         radius = holding_radius(body, centre, 1e-6, count)
         assert (distance <= radius).sum() >= min(count, 400)
     assert holding_radius(body, centre, 5.0) == 5.0
+
+
+def test_a_led_handle_leaves_nothing_to_save_and_a_pin_does(session, mesh):
+    opened(session, mesh)
+    assert session.dirty  # a mesh is no scene yet
+    assert not session.unsaved
+    body = session.selected_body
+    session.drag_handle(body, 1).move_to(moved((0.01, 0, 0)))
+    session.undo()
+    assert not session.unsaved
+    session.pin(body, body.shape.vertices[0].numpy())
+    assert session.unsaved
+    session.save_scene(mesh.with_name("saved.yaml"))
+    assert not session.unsaved

@@ -170,3 +170,37 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path):
     with pytest.raises(StudioError, match="other files"):
         Recorder(folder, SIZE, 30)
     assert (folder / "letter.txt").read_text() == "mine"
+
+
+def test_a_film_that_is_cut_plays_and_ends_with_what_was_encoded(tmp_path, monkeypatch):
+    """The encoder is held at its third picture while more come."""
+    import app.recorder
+
+    held, reached = threading.Event(), threading.Event()
+    open_film = app.recorder.open_film
+
+    def slow(*arguments, **options):
+        film = open_film(*arguments, **options)
+        write, count = film.write, iter(range(1000))
+
+        def hold(image):
+            if next(count) == 2:
+                reached.set()
+                assert held.wait(30)
+            write(image)
+
+        film.write = hold
+        return film
+
+    monkeypatch.setattr(app.recorder, "open_film", slow)
+    recorder = Recorder(tmp_path / "film.mp4", SIZE, 25)
+    for number in range(12):
+        recorder.put(picture(number))
+    assert reached.wait(30)
+    recorder.cut()
+    held.set()
+    path = recorder.finish()
+    assert recorder.frames == 3
+    frames = frames_of(path)
+    assert np.abs([blue_of(f) - (i * 5) % 200 for i, f in enumerate(frames)]).max() <= 12
+    assert len(frames) == 3
