@@ -16,6 +16,7 @@ from app.weight_fields import handle_colors
 from app.weight_grid import WeightGrid
 
 _DOT = 5.5  # radius of a handle's point at UI scale 1 [px]
+_PINNED_DOTS = 200  # held points that are marked, of all pins together
 _BRUSHED_DOTS = 400  # vertices of a brush stroke that are marked: more are a blot
 
 
@@ -96,7 +97,14 @@ def _handles(
 
 
 def _pins(paint, session: Session, ui: Ui, pose: CameraPose) -> None:
-    """A drawing-pin's head where the middle of each pin's held points is."""
+    """The points each pin holds, also those inside, and a drawing-pin's head in their middle."""
+    held = np.concatenate([pin.targets for pin in session.pins]) if session.pins else np.zeros((0, 3))
+    if len(held):
+        for place in pose.project(held[:: -(-len(held) // _PINNED_DOTS)])[0]:
+            if np.isfinite(place).all():
+                dot = (float(place[0]), float(place[1]))
+                paint.AddCircleFilled(dot, ui.px(2.6), packed((1.0, 1.0, 1.0), 0.8))
+                paint.AddCircleFilled(dot, ui.px(1.7), packed(ui.theme.pin))
     for place in pin_heads(session.pins, pose):
         if not np.isfinite(place).all():
             continue

@@ -127,6 +127,25 @@ def test_right_click_pins_and_unpins(box):
     assert not box.problems()
 
 
+@pytest.mark.parametrize("mode", ["off", "one", "all", "dominant"])
+def test_a_pin_deep_inside_shows_its_points_in_every_mode(box, mode):
+    session, body = box.session, box.session.bodies[0]
+    session.pause()
+    box.viewer.view.weights = mode
+    box.frames(4)
+    before = box.picture().astype(int)
+    pin = session.pin(body, np.zeros(3), 0.04)
+    box.frames(3)
+    assert not box.viewer.scenery._held(box.viewer.scenery._drawn[0]).any()
+    changed = np.abs(box.picture().astype(int) - before)[..., :3].max(2) > 60
+    head = box.pixel(pin.targets.mean(0))
+    for target in pin.targets[:: max(1, len(pin.targets) // 12)][:6]:
+        x, y = np.round(box.pixel(target)).astype(int)
+        if np.hypot(x - head[0], y - head[1]) > 14:
+            assert changed[y - 3 : y + 4, x - 3 : x + 4].any()
+    assert changed.sum() > 100
+
+
 def test_a_right_drag_pans_and_pins_nothing(box):
     before, (x, y) = camera(), middle(box)
     box.to(x, y)
