@@ -34,6 +34,7 @@ def plot(ui: Ui, name: str, height: float) -> Iterator[bool]:
         implot.ImPlotCol_LegendText: with_alpha(theme.text),
     }
     paddings = {
+        implot.ImPlotStyleVar_PlotMinSize: (ui.px(60), ui.px(40)),
         implot.ImPlotStyleVar_PlotPadding: (ui.px(2), ui.px(4)),
         implot.ImPlotStyleVar_LabelPadding: (ui.px(3), ui.px(3)),
         implot.ImPlotStyleVar_LegendPadding: (ui.px(4), ui.px(4)),

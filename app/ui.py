@@ -20,6 +20,11 @@ VALUES = 78.0
 """Width of the values right of sliders, at UI scale 1 [px]."""
 
 
+def fitting_scale(wanted: float, width: float) -> float:
+    """The UI scale that is wanted, or as much as leaves half of a window's width [px] to the scene; never below 1."""
+    return min(wanted, max(1.0, 0.5 * width / COLUMN))
+
+
 class Ui:
     """What panels draw with.
 
@@ -51,8 +56,8 @@ class Ui:
 
     @property
     def column(self) -> float:
-        """Width the left column takes [px]; 0 while it is hidden."""
-        return self.px(COLUMN) if self.view.panels else 0.0
+        """Width the left column takes [px]: half the window at the most; 0 while it is hidden."""
+        return min(self.px(COLUMN), 0.5 * self.size[0]) if self.view.panels else 0.0
 
     @property
     def free_width(self) -> float:

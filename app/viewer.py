@@ -21,7 +21,7 @@ from app.pointer import Mouse, Pointer, explain
 from app.quality import Quality
 from app.scenery import Scenery
 from app.session import Session
-from app.ui import Ui
+from app.ui import Ui, fitting_scale
 from app.view import View
 from app.window import use_theme
 from app.window_picture import take_picture
@@ -159,7 +159,7 @@ class Viewer:
     def _before_drawing(self) -> None:
         self.ui.size = tuple(map(float, ps.get_window_size()))
         self.ui.theme = theme.THEMES[self.session.settings.theme]
-        self.ui.scale = self.session.settings.ui_scale or 1.0
+        self.ui.scale = fitting_scale(self.session.settings.ui_scale or 1.0, self.ui.size[0])
         self.scenery.theme = self.ui.theme
         if self.scenery.sync():
             self._look_pending = True

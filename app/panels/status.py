@@ -5,7 +5,7 @@ from __future__ import annotations
 import polyscope.imgui as psim
 
 from app.session import Session
-from app.ui import Ui
+from app.ui import Ui, fitting_scale
 
 HEIGHT = 30.0
 """At UI scale 1 [px]."""
@@ -28,8 +28,11 @@ def draw(session: Session, ui: Ui) -> None:
         if ui.button("−", hint="Smaller text"):
             settings.set_ui_scale(next((s for s in reversed(_SCALES) if s < ui.scale - 0.01), _SCALES[0]))
         psim.SameLine(0.0, ui.px(3))
-        if ui.button("+", hint="Larger text"):
-            settings.set_ui_scale(next((s for s in _SCALES if s > ui.scale + 0.01), _SCALES[-1]))
+        larger = next((s for s in _SCALES if s > ui.scale + 0.01), _SCALES[-1])
+        fits = fitting_scale(larger, ui.size[0]) > ui.scale + 0.01
+        reason = None if fits else "Larger text needs a larger window."
+        if ui.button("+", hint="Larger text", why_not=reason):
+            settings.set_ui_scale(larger)
         psim.SameLine(0.0, ui.px(3))
         if ui.button("Dark" if settings.theme == "light" else "Light", hint="Light or dark (T)"):
             settings.set_theme("dark" if settings.theme == "light" else "light")

@@ -10,7 +10,7 @@ from app.ui import Ui
 
 HEIGHT = 32.0
 """At UI scale 1 [px]."""
-_TIMES = 134.0  # width of the two times
+_TIMES, _TIME = 134.0, 60.0  # widths of two times, and of one
 
 
 def draw(session: Session, ui: Ui) -> None:
@@ -44,8 +44,8 @@ def _contents(session: Session, ui: Ui) -> None:
         timeline.first,
         max(timeline.last, timeline.first + 1),
         "%d",
-        f"{now:.2f} s  /  {end:.2f} s",
-        room=_TIMES,
+        f"{now:.2f} s  /  {end:.2f} s" if roomy else f"{now:.2f} s",
+        room=_TIMES if roomy else _TIME,
         width=ui.free_width - rest,
         flags=flags,
         hint=f"Drag to look back.{full}",

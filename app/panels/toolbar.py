@@ -27,7 +27,7 @@ def draw(session: Session, ui: Ui) -> None:
                 psim.SameLine(0.0, ui.px(3))
             if ui.button(label, on=session.tool == tool, hint=_HINTS[tool]):
                 session.tool = tool
-        _gap(ui, 330)
+        _gap(ui, 400)
         playing = session.simulation == "playing"
         width = ui.px(82)
         if playing:
@@ -38,7 +38,7 @@ def draw(session: Session, ui: Ui) -> None:
         ui.command(session, "step", "Step", hint="One time step (.)")
         psim.SameLine(0.0, ui.px(3))
         ui.command(session, "reset", "Reset", hint="Back to the start (R)")
-        _gap(ui, 540)
+        _gap(ui, 566)
         ui.command(session, "undo", "↶", hint="Undo (Ctrl+Z)")
         psim.SameLine(0.0, ui.px(3))
         ui.command(session, "redo", "↷", hint="Redo (Ctrl+Shift+Z)")

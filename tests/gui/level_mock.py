@@ -180,6 +180,30 @@ def test_the_bottom_line_says_what_the_mouse_does(box):
     assert "pin" in box.ui.hint
 
 
+@pytest.mark.parametrize("size", [(1280, 720), (800, 500)])
+def test_the_scene_keeps_half_of_the_window_however_large_the_text(box, size):
+    ps.set_window_size(*size)
+    box.session.settings.set_ui_scale(4.0)
+    box.viewer.view.help = True
+    box.frames(3)
+    assert box.ui.column <= size[0] / 2 + 1
+    assert box.ui.scale >= 1
+    assert {"Play back", "?", "Close", "−", "+"} <= set(box.ui.places)
+    for label, (x, y) in box.ui.places.items():
+        if label in ("Reset", "?", "+", "Adv.", "Close"):
+            assert 0 < x < size[0], label
+            assert y > 0
+    scale = box.ui.scale
+    box.viewer.view.help = False
+    box.frames(2)
+    box.button("+")
+    assert (box.ui.scale, box.session.settings.ui_scale) == (scale, 4.0)
+    box.button("−")
+    assert box.ui.scale < scale or scale <= 1
+    ps.set_window_size(1280, 720)
+    box.frames(2)
+
+
 def test_a_small_window_still_draws(box):
     ps.set_window_size(420, 300)
     box.frames(3)
