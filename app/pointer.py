@@ -14,7 +14,7 @@ from app.session import GrabHandle, HeldPin, Session
 from app.view import View
 from sim.body import Body
 
-Hover = Literal["panel", "surface", "handle", "pinned", "background"]
+Hover = Literal["panel", "gizmo", "surface", "handle", "background"]
 
 _CLICK = 5.0  # a press that moves less is a click [px]
 _HANDLE_REACH = 11.0  # around a handle's point [px]
@@ -27,7 +27,8 @@ class Mouse:
 
     Attributes:
         position: [px], y down. left, right: whether held. left_pressed...: whether it happened in this frame.
-        escape: whether that key was pressed. captured: a panel or a gizmo has the mouse. time: [s].
+        escape: whether that key was pressed. captured: a panel or a gizmo has the mouse; gizmo: it
+            is a gizmo. time: [s].
     """
 
     position: tuple[float, float]
@@ -39,6 +40,7 @@ class Mouse:
     escape: bool = False
     control: bool = False
     captured: bool = False
+    gizmo: bool = False
     time: float = 0.0
 
 
@@ -250,7 +252,7 @@ class Pointer:
 
     def _look(self, mouse: Mouse, pose: CameraPose, surfaces: Sequence[Surface]) -> None:
         if mouse.captured:
-            self.hover, self.hovered_handle = "panel", None
+            self.hover, self.hovered_handle = "gizmo" if mouse.gizmo else "panel", None
             return
         last, place = self._hover_at
         if not mouse.left_pressed and (mouse.left or mouse.time - last < _HOVER_EVERY):
@@ -259,7 +261,7 @@ class Pointer:
         self.hovered_handle = self._handle_under(mouse, pose, surfaces)
         if self.hovered_handle is not None:
             self.hover = "handle"
-        elif place != mouse.position or self.hover == "panel":
+        elif place != mouse.position or self.hover in ("panel", "gizmo"):
             hit = self._hit(mouse, pose, surfaces)
             self.hover = "background" if hit is None else "surface"
 
@@ -295,6 +297,8 @@ def explain(pointer: Pointer, session: Session, view: View) -> str:
         return "Drop a mesh or a scene into the window, or choose one."
     if pointer.hover == "panel":
         return "Hold Ctrl and click a slider to type a number. H hides the panels, ? shows all keys."
+    if pointer.hover == "gizmo":
+        return "Drag an arrow, a ring or the middle to lead the handle. Esc lets go of it."
     orbit = "Drag the background to orbit, right-drag to pan, wheel to zoom."
     if pointer.hover == "handle":
         number = pointer.hovered_handle[1] if pointer.hovered_handle else 0

@@ -283,6 +283,8 @@ class Viewer:
     def _listen(self) -> None:
         io = psim.GetIO()
         left, right = psim.ImGuiMouseButton_Left, psim.ImGuiMouseButton_Right
+        over_panel = psim.IsWindowHovered(psim.ImGuiHoveredFlags_AnyWindow)  # capturing, a gizmo does too
+        gizmo = not over_panel and self.gizmos.under(io.MousePos, self.pose())
         mouse = Mouse(
             position=(float(io.MousePos[0]), float(io.MousePos[1])),
             left=psim.IsMouseDown(left),
@@ -292,7 +294,8 @@ class Viewer:
             right_released=psim.IsMouseReleased(right),
             escape=psim.IsKeyPressed(psim.ImGuiKey_Escape, False),
             control=io.KeyCtrl,
-            captured=io.WantCaptureMouse or self.gizmos.under(io.MousePos, self.pose()),
+            captured=io.WantCaptureMouse or gizmo,
+            gizmo=gizmo,
             time=time.perf_counter(),
         )
         if self._gridded:

@@ -180,7 +180,7 @@ class HandCommands(SessionState):
         pin = self._arranger.take(index, centre, radius)
         start = pin.force.targets.copy()
         origin = np.eye(4)
-        origin[:3, 3] = start.mean(0)
+        origin[:3, 3] = self.handle_points(body)[handle]  # there, where it was clicked
         key = next(self._keys)
         record = GripRecord(key, index, handle, centre, radius, start, origin, origin)
         self._arranger.grips[key] = pin

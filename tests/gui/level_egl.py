@@ -202,6 +202,9 @@ def test_a_handle_is_led_by_its_gizmo(box):
     assert (grip.handle, session.selected_handle) == (handle, handle)
     start = grip.transform.copy()
     place = np.array(box.pixel(start[:3, 3]))
+    np.testing.assert_allclose(place, pixels[handle], atol=1.0)  # where it was clicked
+    box.frames(1)
+    assert "Esc lets go" in box.ui.hint
     before = camera()
     box.drag(place, (place[0], place[1] - 45))
     moved = grip.transform[:3, 3] - start[:3, 3]
