@@ -78,6 +78,7 @@ class FileBrowser:
     Attributes:
         purpose: what is asked for; None while closed. folder: shown. name: typed, for saving. filter: of FILTERS.
         selected: chosen file. entries, problem: what the folder holds, or why it cannot be shown.
+        fresh: just opened, so that typing goes to the name.
         unit, up: of a mesh, as the person chose; "guess" lets the program guess.
     """
 
@@ -88,12 +89,13 @@ class FileBrowser:
     selected: Path | None = None
     entries: list[Entry] = field(default_factory=list)
     problem: str = ""
+    fresh: bool = False
     unit: str = "guess"
     up: Literal["y", "z"] = "y"
 
     def ask(self, purpose: Purpose, name: str = "", folder: Path | None = None) -> None:
         """Open it for a purpose, with a proposal."""
-        self.purpose, self.name, self.selected = purpose, name, None
+        self.purpose, self.name, self.selected, self.fresh = purpose, name, None, True
         self.go_to(folder if folder is not None and folder.is_dir() else self.folder)
 
     def close(self) -> None:

@@ -206,7 +206,7 @@ def _interface_colors(theme: Theme) -> dict[str, tuple[float, float, float, floa
         "TabHovered": theme.field_hover,
         "TabSelected": accent_light,
         "PlotLines": theme.accent,
-        "PlotHistogram": theme.accent,
+        "PlotHistogram": mixed(theme.field, theme.accent, 0.45),  # of progress bars: text is read on it
         "TableBorderStrong": theme.line,
         "TableBorderLight": theme.line,
         "NavCursor": theme.accent,

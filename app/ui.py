@@ -106,8 +106,8 @@ class Ui:
         return "…"
 
     def tooltip(self, text: str) -> None:
-        """For the widget before; also when it is grey."""
-        if text and psim.IsItemHovered(psim.ImGuiHoveredFlags_AllowWhenDisabled):
+        """For the widget before, once the mouse rests on it; also when it is grey."""
+        if text and psim.IsItemHovered(psim.ImGuiHoveredFlags_ForTooltip):
             psim.BeginTooltip()
             psim.PushTextWrapPos(self.px(320))
             psim.TextUnformatted(text)
@@ -322,14 +322,20 @@ class Ui:
         pivot: tuple[float, float] = (0.0, 0.0),
         width: float | None = None,
         size: tuple[float, float] | None = None,
+        behind: bool = False,
     ) -> Iterator[bool]:
-        """A window over the scene as large as what is in it, or of a width (at UI scale 1) or size [px]."""
+        """A window over the scene as large as what is in it, or of a width (at UI scale 1) or size [px].
+
+        `behind`: it stays behind the others when it is clicked, as what is no dialog should.
+        """
         flags = (
             psim.ImGuiWindowFlags_NoTitleBar
             | psim.ImGuiWindowFlags_NoResize
             | psim.ImGuiWindowFlags_NoMove
             | psim.ImGuiWindowFlags_NoSavedSettings
         )
+        if behind:
+            flags |= psim.ImGuiWindowFlags_NoBringToFrontOnFocus
         psim.SetNextWindowPos(place, psim.ImGuiCond_Always, pivot)
         if size is not None:
             psim.SetNextWindowSize(size)

@@ -12,7 +12,7 @@ _WIDTH = 420.0
 
 
 def draw(session: Session, ui: Ui) -> None:
-    if session.world is not None or session.loading is not None:
+    if session.world is not None or session.loading is not None or ui.browser.purpose is not None:
         return
     center = ((ui.column + ui.size[0]) / 2, ui.size[1] * 0.45)
     with ui.floating("start", center, pivot=(0.5, 0.5), width=_WIDTH) as shown:

@@ -37,13 +37,15 @@ def draw(session: Session, ui: Ui) -> None:
     with ui.floating("files", center, pivot=(0.5, 0.5), size=size) as shown:
         if not shown:
             return
-        _path(ui, browser)
+        moved = _path(ui, browser)
         below = psim.GetFrameHeightWithSpacing() * (2 if _asks_for_units(browser) else 1) + ui.px(4)
         _places(session, ui, browser, below)
         psim.SameLine()
         chosen = _listing(ui, browser, below)
         if _asks_for_units(browser):
             _units(ui, browser)
+        if not moved and not psim.IsAnyItemActive() and _enter():
+            chosen = True
         _buttons(session, ui, browser, chosen)
 
 
@@ -61,7 +63,14 @@ def _open_when_asked(session: Session, ui: Ui, browser: FileBrowser) -> None:
         browser.ask("save motion", f"{name}-motion")
 
 
-def _path(ui: Ui, browser: FileBrowser) -> None:
+def _enter() -> bool:
+    return psim.IsKeyPressed(psim.ImGuiKey_Enter, False) or psim.IsKeyPressed(
+        psim.ImGuiKey_KeypadEnter, False
+    )
+
+
+def _path(ui: Ui, browser: FileBrowser) -> bool:
+    """Returns whether a folder was typed, so that Enter is used up."""
     title = _TITLES[browser.purpose]
     psim.AlignTextToFramePadding()
     psim.TextUnformatted(title)
@@ -86,6 +95,7 @@ def _path(ui: Ui, browser: FileBrowser) -> None:
         changed, number = psim.Combo("##filter", names.index(browser.filter), names)
         if changed:
             browser.set_filter(names[number])
+    return entered
 
 
 def _places(session: Session, ui: Ui, browser: FileBrowser, below: float) -> None:
@@ -167,7 +177,11 @@ def _buttons(session: Session, ui: Ui, browser: FileBrowser, chosen: bool) -> No
     spacing = psim.GetStyle().ItemSpacing[0]
     if browser.saving:
         psim.SetNextItemWidth(ui.free_width - 2 * width - 2 * spacing)
-        _, browser.name = psim.InputText("##name", browser.name)
+        if browser.fresh:
+            psim.SetKeyboardFocusHere()
+            browser.fresh = False
+        _, browser.name = psim.InputText("##name", browser.name, psim.ImGuiInputTextFlags_AutoSelectAll)
+        chosen = chosen or (psim.IsItemDeactivated() and _enter())
     else:
         name = browser.selected.name if browser.selected is not None else "Choose a file."
         psim.AlignTextToFramePadding()
@@ -180,6 +194,8 @@ def _buttons(session: Session, ui: Ui, browser: FileBrowser, chosen: bool) -> No
     path = browser.result
     reason = None if path is not None else "Type a name." if browser.saving else "Choose a file."
     label = "Open" if not browser.saving else "Replace" if path is not None and path.exists() else "Save"
+    if browser.saving and path is not None and path.exists():
+        chosen = False  # a file is replaced by the button that says so alone
     if (ui.button(label, width=width, primary=True, why_not=reason) or chosen) and path is not None:
         purpose = browser.purpose
         browser.close()

@@ -13,7 +13,7 @@ def draw(session: Session, ui: Ui) -> None:
     if loading is None:
         return
     center = ((ui.column + ui.size[0]) / 2, ui.size[1] - ui.px(56))
-    with ui.floating("loading", center, pivot=(0.5, 1.0), width=380) as shown:
+    with ui.floating("loading", center, pivot=(0.5, 1.0), width=380, behind=True) as shown:
         if not shown:
             return
         psim.TextUnformatted(ui.fitted(f"Opening {loading.name}", ui.free_width))

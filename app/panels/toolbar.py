@@ -19,7 +19,7 @@ _SHAPES = {"ball": "Ball", "box": "Box", "brush": "Brush"}
 def draw(session: Session, ui: Ui) -> None:
     if session.world is None:
         return
-    with ui.floating("toolbar", (ui.column + ui.px(12), ui.px(12))) as shown:
+    with ui.floating("toolbar", (ui.column + ui.px(12), ui.px(12)), behind=True) as shown:
         if not shown:
             return
         for number, (tool, label) in enumerate(TOOLS.items()):

@@ -126,7 +126,7 @@ def _decades(*curves: np.ndarray) -> None:
     low, high = float(values.min()), float(values.max())
     if high < 30 * low:
         marks = np.geomspace(low, max(high, 1.001 * low), 3)
-        implot.SetupAxisTicks(implot.ImAxis_Y1, marks, [f"{mark:.3g}" for mark in marks])
+        implot.SetupAxisTicks(implot.ImAxis_Y1, marks, [short(float(mark)) for mark in marks])
 
 
 def _figures(ui: Ui, training: TrainingView) -> None:
@@ -157,6 +157,11 @@ def positive(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndar
         return steps, values
     fine = np.isfinite(values) & (values > 0)
     return np.ascontiguousarray(steps[fine]), np.ascontiguousarray(values[fine])
+
+
+def short(value: float) -> str:
+    """A number in few characters, with k for thousands: an exponent tells nobody anything."""
+    return f"{value / 1e3:.3g}k" if 1e3 <= value < 1e6 else f"{value:.3g}"
 
 
 def readable_time(seconds: float) -> str:

@@ -1,6 +1,7 @@
 """Level 3: work in the window drawn by EGL: time, training, files, and what goes wrong. Run by test_window.py."""
 
 import numpy as np
+import polyscope.imgui as psim
 import pytest
 from driver import write_box, write_scene
 
@@ -145,8 +146,10 @@ def test_saving_and_opening_again(box, tmp_path):
     )
     box.click(*middle(box), button=1)
     box.button("Save as…")
-    box.ui.browser.go_to(tmp_path)
-    box.ui.browser.name = "again"
+    box.frames(2)
+    assert box.ui.browser.folder == tmp_path
+    psim.GetIO().AddInputCharactersUTF8("again")
+    box.frames(2)
     box.button("Save")
     assert (tmp_path / "again.yaml").exists(), box.messages()
     pins = [pin.targets for pin in session.pins]
@@ -156,6 +159,38 @@ def test_saving_and_opening_again(box, tmp_path):
     assert len(session.pins) == len(pins) == 1
     np.testing.assert_allclose(box.session.camera.position, stood.position, atol=1e-3)
     np.testing.assert_allclose(box.session.camera.look_at, stood.look_at, atol=1e-3)
+
+
+def test_a_name_is_typed_and_enter_saves_but_replaces_nothing(box, tmp_path):
+    box.button("Save as…")
+    box.frames(2)
+    psim.GetIO().AddInputCharactersUTF8("typed")
+    box.frames(2)
+    box.key("Enter")
+    assert (tmp_path / "typed.yaml").exists(), box.messages()
+    before = (tmp_path / "typed.yaml").stat().st_mtime_ns
+    box.session.set_gravity((0.0, -5.0, 0.0))
+    box.button("Save as…")
+    box.frames(2)
+    psim.GetIO().AddInputCharactersUTF8("typed")
+    box.frames(2)
+    box.key("Enter")
+    assert (tmp_path / "typed.yaml").stat().st_mtime_ns == before
+    box.button("Replace")
+    assert "-5" in (tmp_path / "typed.yaml").read_text()
+
+
+def test_what_invites_to_open_makes_room_for_the_browser(drive, tmp_path):
+    write_box(tmp_path / "cube.stl", (20, 20, 20))
+    drive.frames(2)
+    drive.button("Open a file…")
+    drive.frames(2)
+    assert "Gummy bear" not in drive.ui.places
+    drive.ui.browser.go_to(tmp_path)
+    drive.ui.browser.selected = drive.ui.browser.entries[0].path
+    drive.key("Enter")
+    drive.until(lambda: drive.session.status in ("ready", "error"), "opened")
+    assert drive.session.bodies
 
 
 def test_a_mesh_is_chosen_in_the_browser(drive, tmp_path):
