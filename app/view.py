@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 WeightMode = Literal["off", "one", "all", "dominant", "grid"]
 PinShape = Literal["ball", "box", "brush"]
@@ -20,6 +21,7 @@ class View:
         pin_shape: what a left drag selects with the pin tool. pin_radius: of ball and brush, as a share of the body.
         train_preset, train_handles: chosen for the next training; 0 handles means as many as the body has.
         panels: whether the column is shown. help: whether the sheet of keys is. advanced: Polyscope's own panels.
+        opening: a file that waits for an answer, and how it is to be read.
         asked: wishes of panels that the viewer fulfils before the next frame ("frame", "quit", ...).
     """
 
@@ -35,6 +37,7 @@ class View:
     panels: bool = True
     help: bool = False
     advanced: bool = False
+    opening: tuple[Path, dict[str, Any]] | None = None
     asked: set[str] = field(default_factory=set)
 
     def ask(self, wish: str) -> None:

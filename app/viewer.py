@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import polyscope as ps
@@ -15,7 +16,7 @@ from app.gizmos import Gizmos
 from app.keys import press_keys
 from app.live_recording import LiveRecording
 from app.panels import COLUMN, FLOATING, Draw
-from app.panels.closing import losses
+from app.panels.closing import losses, open_file
 from app.picking import nearest_pixel
 from app.pointer import Mouse, Pointer, explain
 from app.quality import Quality
@@ -339,8 +340,15 @@ class Viewer:
             use_theme(self.ui.theme, self.ui.scale)
 
     def _drop(self, paths: list[str]) -> None:
-        if paths:
-            self.session.attempt(self.session.open, paths[0])
+        if not paths:
+            return
+        path = Path(paths[0])
+        if path.is_dir():
+            self.ui.browser.ask("open", folder=path)
+            return
+        if len(paths) > 1:
+            self.session.notify("info", f"One file is opened at a time: {path.name}.")
+        open_file(self.session, self.ui, path)
 
 
 def _show_broken(panel: PanelState, ui: Ui) -> None:

@@ -1,6 +1,10 @@
-"""Closing: asks once where something would be lost, and lets a film be written to its end."""
+"""Closing, and opening in place of what is open: asks where something would be lost, and lets a film be finished."""
 
 from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
 
 import polyscope.imgui as psim
 
@@ -8,21 +12,14 @@ from app.keys import save
 from app.session import Session
 from app.ui import Ui
 
+_WIDTH = 420.0
+
 
 def draw(session: Session, ui: Ui) -> None:
-    if "closing" not in ui.view.asked:
-        return
-    reasons = [] if "closing anyway" in ui.view.asked else losses(session)
-    if reasons:
-        _ask(session, ui, reasons)
-        return
-    recording = ui.recording
-    if recording is None or recording.recorder is None:
-        ui.view.ask("quit")
-        return
-    if recording.on:
-        recording.stop()
-    _wait_for_film(ui)
+    if "closing" in ui.view.asked:
+        _close(session, ui)
+    elif ui.view.opening is not None:
+        _open(session, ui)
 
 
 def losses(session: Session) -> list[str]:
@@ -39,32 +36,81 @@ def losses(session: Session) -> list[str]:
     return found
 
 
-def _ask(session: Session, ui: Ui, reasons: list[str]) -> None:
-    with ui.floating("closing", (ui.size[0] / 2, ui.size[1] / 2), pivot=(0.5, 0.5), width=420) as shown:
+def open_file(session: Session, ui: Ui, path: str | os.PathLike, **options: Any) -> None:
+    """Open a file as a person wants it: at once, or after asking, where something would be lost."""
+    ui.view.opening = (Path(path), options)
+    if not _losses_of_opening(session, ui):
+        _begin(session, ui)
+
+
+def _close(session: Session, ui: Ui) -> None:
+    reasons = [] if "closing anyway" in ui.view.asked else losses(session)
+    if reasons:
+        answer = _ask(session, ui, reasons, "Close anyway")
+        if answer == "go on":
+            ui.view.ask("closing anyway")
+        elif answer == "stay":
+            _stay(ui)
+        return
+    recording = ui.recording
+    if recording is None or recording.recorder is None:
+        ui.view.ask("quit")
+        return
+    if recording.on:
+        recording.stop()
+    _wait_for_film(ui)
+
+
+def _losses_of_opening(session: Session, ui: Ui) -> list[str]:
+    path, _ = ui.view.opening
+    weights = path.suffix.lower() == ".safetensors"  # for the body that is there
+    busy = session.training.active or session.exporting is not None
+    return losses(session) if busy or not weights else []
+
+
+def _open(session: Session, ui: Ui) -> None:
+    reasons = _losses_of_opening(session, ui)
+    answer = _ask(session, ui, reasons, "Open anyway") if reasons else "go on"
+    if answer == "go on":
+        _begin(session, ui)
+    elif answer == "stay":
+        ui.view.opening = None
+
+
+def _begin(session: Session, ui: Ui) -> None:
+    (path, options), ui.view.opening = ui.view.opening, None
+    session.attempt(session.open, path, **options)
+
+
+def _ask(session: Session, ui: Ui, reasons: list[str], go_on: str) -> str:
+    """Returns "go on", "stay", or nothing yet."""
+    answer = ""
+    with ui.floating("closing", (ui.size[0] / 2, ui.size[1] / 2), pivot=(0.5, 0.5), width=_WIDTH) as shown:
         if not shown:
-            return
+            return answer
         for reason in reasons:
             ui.text(reason)
         psim.Dummy((0, ui.px(4)))
         busy = session.training.active or session.exporting is not None
         width = ui.share(3 if session.unsaved and not busy else 2)
-        if ui.button("Close anyway", width=width):
-            ui.view.ask("closing anyway")
+        if ui.button(go_on, width=width):
+            answer = "go on"
         psim.SameLine()
         if session.unsaved and not busy:
             if ui.button("Save##closing", width=width):
                 save(session, ui)
-                if session.dirty:  # it asks where to, or could not be saved
-                    _stay(ui)
+                # Else it asks where to, or could not be saved.
+                answer = "stay" if session.unsaved else "go on"
             psim.SameLine()
         stay = "Go on training" if session.training.active else "Stay"
-        if ui.button(stay, width=width, primary=True):
-            _stay(ui)
+        if ui.button(stay, width=width, primary=True) or psim.IsKeyPressed(psim.ImGuiKey_Escape, False):
+            answer = "stay"
+    return answer
 
 
 def _wait_for_film(ui: Ui) -> None:
     recording = ui.recording
-    with ui.floating("closing", (ui.size[0] / 2, ui.size[1] / 2), pivot=(0.5, 0.5), width=420) as shown:
+    with ui.floating("closing", (ui.size[0] / 2, ui.size[1] / 2), pivot=(0.5, 0.5), width=_WIDTH) as shown:
         if not shown:
             return
         waiting = recording.recorder.waiting

@@ -9,6 +9,7 @@ import polyscope.imgui as psim
 
 from app.file_browser import FILTERS, FileBrowser, readable_size
 from app.mesh_units import METRES_PER_UNIT
+from app.panels.closing import open_file
 from app.session import Session
 from app.ui import Ui
 from scenes.shipped import LIBRARY
@@ -199,13 +200,13 @@ def _buttons(session: Session, ui: Ui, browser: FileBrowser, chosen: bool) -> No
     if (ui.button(label, width=width, primary=True, why_not=reason) or chosen) and path is not None:
         purpose = browser.purpose
         browser.close()
-        _do(session, browser, purpose, path)
+        _do(session, ui, purpose, path)
 
 
-def _do(session: Session, browser: FileBrowser, purpose: str, path: Path) -> None:
+def _do(session: Session, ui: Ui, purpose: str, path: Path) -> None:
+    browser = ui.browser
     if purpose == "open":
-        scale = METRES_PER_UNIT.get(browser.unit)
-        session.attempt(session.open, path, scale=scale, up=browser.up)
+        open_file(session, ui, path, scale=METRES_PER_UNIT.get(browser.unit), up=browser.up)
         return
     command = {
         "save scene": session.save_scene,

@@ -7,6 +7,7 @@ import os
 import polyscope.imgui as psim
 
 from app.keys import save
+from app.panels.closing import open_file
 from app.session import Session
 from app.ui import Ui
 
@@ -40,7 +41,7 @@ def _recent(session: Session, ui: Ui) -> None:
             psim.PushID(number)
             if psim.Selectable(os.path.basename(path)):
                 if os.path.exists(path):
-                    session.attempt(session.open, path)
+                    open_file(session, ui, path)
                 else:
                     session.settings.forget(path)
                     session.notify("warning", f"{path} is not there any more.")

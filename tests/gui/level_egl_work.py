@@ -124,6 +124,33 @@ def test_closing_with_changes_asks_and_can_save_them(box, tmp_path):
     assert "-5" in (tmp_path / "scene.yaml").read_text()
 
 
+def test_opening_asks_where_training_would_be_lost(box, tmp_path):
+    session = box.session
+    other = write_scene(tmp_path, name="other.yaml")
+    session.train("best")
+    box.until(lambda: session.training.step >= 1, "a step of training")
+    box.viewer._drop([str(other)])
+    box.frames(2)
+    assert session.loading is None
+    box.button("Go on training")
+    assert session.training.active
+    box.viewer._drop([str(other)])
+    box.button("Open anyway")
+    box.until(lambda: session.scene_path == other, "opened")
+    assert session.training.state == "idle"
+    box.viewer._drop([str(tmp_path / "scene.yaml")])  # nothing to lose: no question
+    assert session.loading is not None
+    box.until(lambda: session.loading is None, "opened")
+
+
+def test_a_dropped_folder_is_shown(drive, tmp_path):
+    write_box(tmp_path / "cube.stl")
+    drive.viewer._drop([str(tmp_path)])
+    drive.frames(2)
+    assert (drive.ui.browser.purpose, drive.ui.browser.folder) == ("open", tmp_path)
+    drive.key("Escape")
+
+
 def test_a_shipped_scene_is_never_overwritten(drive):
     drive.open("jelly_cube")
     file = drive.session.scene_path
