@@ -178,7 +178,7 @@ class Ui:
     def _keep_place(self, label: str) -> None:
         """Of the widget before."""
         (left, top), (right, bottom) = psim.GetItemRectMin(), psim.GetItemRectMax()
-        self.places[label] = ((left + right) / 2, (top + bottom) / 2)
+        self.places[label.partition("###")[2] or label] = ((left + right) / 2, (top + bottom) / 2)
 
     def command(
         self,

@@ -114,10 +114,8 @@ def _export(session: Session, ui: Ui, recording: LiveRecording) -> None:
 
 def _folder(ui: Ui, recording: LiveRecording) -> None:
     ui.label("Folder", str(recording.folder))
-    entered, text = psim.InputText(
-        "##films", str(recording.folder), psim.ImGuiInputTextFlags_EnterReturnsTrue
-    )
-    if entered:
+    _, text = psim.InputText("##films", str(recording.folder))
+    if psim.IsItemDeactivatedAfterEdit():
         recording.set_folder(text)
     if recording.problem:
         ui.text(recording.problem, ui.theme.bad)

@@ -48,8 +48,26 @@ def draw(session: Session, ui: Ui) -> None:
         psim.SameLine(0.0, ui.px(3))
         if ui.button("?", hint="All keys"):
             ui.view.help = not ui.view.help
+        _recording(ui)
         if session.tool == "pin":
             _pin_options(ui)
+
+
+def _recording(ui: Ui) -> None:
+    """That a film is being made is seen whatever the column shows."""
+    recording = ui.recording
+    if recording is None or recording.recorder is None:
+        return
+    _gap(ui, 700)
+    if recording.closing:
+        psim.AlignTextToFramePadding()
+        ui.faint_inline("writing the film…")
+        return
+    ui.swatch(ui.theme.bad)
+    psim.SameLine(0.0, ui.px(5))
+    label = f"Stop  {recording.recorder.seconds:.1f} s###stop film"
+    if ui.button(label, hint="A film is being recorded (Ctrl+R)."):
+        recording.stop()
 
 
 def _pin_options(ui: Ui) -> None:

@@ -21,8 +21,8 @@ _HINTS = {
     "best": "As far as it goes; for final pictures.",
 }
 _ANEW = (
-    "Learn the handles from the start again, in the background. Those of now stay in the body until better ones are "
-    "found, and are replaced at the end."
+    "Learn the handles from the start again, in the background. The present ones stay until better ones are found, "
+    "and are replaced at the end."
 )
 _MOST_HANDLES = 64
 

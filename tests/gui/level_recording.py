@@ -189,6 +189,16 @@ def test_closing_while_a_film_is_made_writes_it_to_its_end(box):
     assert len(frames_of(box.recording.last)) >= taken > 5
 
 
+def test_a_film_is_stopped_where_all_see_that_it_is_made(box):
+    box.key("R", control=True)
+    box.frames(20)
+    box.button("stop film")
+    assert not box.recording.on
+    box.until(lambda: box.recording.recorder is None, "the film is closed")
+    assert "stop film" not in box.ui.places
+    assert box.recording.last.exists()
+
+
 def test_closing_a_second_time_does_not_wait_for_the_film(box):
     box.recording.toggle()
     box.frames(20)
