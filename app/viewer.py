@@ -74,7 +74,7 @@ class Viewer:
         self._look_pending = False
         self._gridded = False
         self._pressed_at: tuple[float, float] | None = None
-        self._column_shown = self.ui.column
+        self._column_shown, self._height_shown = self.ui.column, self.ui.size[1]
         self._event_frame = False
         self._done = False
         self._began = time.perf_counter()
@@ -203,11 +203,14 @@ class Viewer:
         ps.set_view_center_raw(tuple(map(float, target)))
 
     def _make_room(self) -> None:
-        """When the column comes, goes or grows, what is looked at stays in the middle of what is left free."""
-        column = self.ui.column
-        if column == self._column_shown:
+        """When the column or the window changes, what is looked at stays in the middle of what is left free."""
+        column, height = self.ui.column, self.ui.size[1]
+        if (column, height) == (self._column_shown, self._height_shown):
             return
-        before, self._column_shown = self._column_shown, column
+        before = (
+            self._column_shown * height / self._height_shown
+        )  # the picture grows with the window's height
+        self._column_shown, self._height_shown = column, height
         if self.session.world is None:
             return
         pose, target = self.pose(), np.asarray(ps.get_view_center(), dtype=np.float64)

@@ -204,6 +204,14 @@ def test_the_scene_keeps_half_of_the_window_however_large_the_text(box, size):
     box.frames(2)
 
 
+def test_what_is_looked_at_stays_in_the_middle_when_the_window_changes(box):
+    for size in ((1280, 720), (800, 500), (1000, 400), (1280, 720)):
+        ps.set_window_size(*size)
+        box.frames(3)
+        x, _ = box.pixel(ps.get_view_center())
+        assert x == pytest.approx((box.ui.column + size[0]) / 2, abs=3)
+
+
 def test_a_small_window_still_draws(box):
     ps.set_window_size(420, 300)
     box.frames(3)
