@@ -12,7 +12,7 @@ import torch
 from app.jobs import JobContext
 from app.mesh_units import scene_for_mesh
 from app.timeline import Timeline
-from optim.problem import Problem, initial_network
+from optim.problem import Problem, first_handles
 from scenes.build import build_world
 from scenes.handles import load_handles, train_config
 from scenes.load import load_scene, parse_scene
@@ -218,11 +218,7 @@ def instant_handles(part: BodyPart, shape: Shape, material: Material) -> HandleB
     The same as training's snapshot before its first step, in a tenth of a second.
     """
     config = train_config(part, device="cpu")
-    device = torch.device("cpu")
-    problem = Problem.build(shape, material, device)
-    generator = torch.Generator().manual_seed(config.seed)
-    network = initial_network(config, shape, generator, device)
-    return problem.basis(network, config.handles, everything=False)
+    return first_handles(Problem.build(shape, material, torch.device("cpu")), config)
 
 
 def quick_cubature(part: BodyPart, shape: Shape, basis: HandleBasis) -> CubatureChoice:

@@ -14,7 +14,8 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from optim.config import TrainConfig
-from sim.errors import TrainingError
+from sim.errors import BasisError, TrainingError
+from sim.splines import SplineField
 from sim.tensor_files import write_tensors
 
 _VERSION = 1
@@ -33,7 +34,7 @@ def versions() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Tensors and plain values of a run; `tensors` are named `network.*`, `optimizer.N.*` and `random`."""
+    """Tensors and plain values of a run; `tensors` are named `network.*`, `modes.*`, `optimizer.N.*` and `random`."""
 
     tensors: dict[str, torch.Tensor]
     step: int
@@ -48,15 +49,32 @@ class Checkpoint:
         step: int,
         history: list[dict],
         config: TrainConfig,
+        modes: SplineField | None = None,
     ) -> Checkpoint:
-        """A copy of a run's state; no optimizer yet is one without state."""
+        """A copy of a run's state; no optimizer yet is one without state. modes: what the network reads."""
         tensors = {f"network.{k}": v.detach().clone() for k, v in network.state_dict().items()}
         state = optimizer.state_dict()["state"] if optimizer is not None else {}
         for number, values in state.items():
             for name, value in values.items():
                 tensors[f"optimizer.{number}.{name}"] = torch.as_tensor(value).detach().clone()
         tensors["random"] = generator.get_state()
+        if modes is not None:
+            tensors |= {f"modes.{name}": tensor for name, tensor in modes.tensors().items()}
+            tensors["modes.spacing"] = torch.tensor(modes.grid.spacing, dtype=torch.float64)
         return Checkpoint(tensors, step, tuple(dict(entry) for entry in history), config.as_dict())
+
+    def modes(self) -> SplineField:
+        """The body's modes that the network reads.
+
+        Raises:
+            TrainingError: there are none, or they are damaged.
+        """
+        prefix = "modes."
+        parts = {k.removeprefix(prefix): v for k, v in self.tensors.items() if k.startswith(prefix)}
+        try:
+            return SplineField.build(parts, {"spacing": float(parts["spacing"])})
+        except (BasisError, KeyError, ValueError, RuntimeError) as error:
+            raise TrainingError(f"The checkpoint does not hold the body's modes: {error}") from error
 
     def restore(
         self,
@@ -73,7 +91,7 @@ class Checkpoint:
         Raises:
             TrainingError: it belongs to a network or optimizer of another kind.
         """
-        for name in ("handles", "optimizer", "layers", "width", "activation", "gain", "head"):
+        for name in ("handles", "optimizer", "layers", "width", "activation", "gain", "head", "body_modes"):
             if self.config.get(name) != getattr(config, name):
                 raise TrainingError(
                     f"The checkpoint was made with {name} = {self.config.get(name)!r}, this run has "

@@ -50,8 +50,13 @@ class TrainConfig:
     activation: Literal["tanh", "elu"] = "tanh"
     """Of the hidden layers; "elu" is the paper's, whose kinks make bodies stiffer (docs/training.md)."""
 
+    body_modes: int | None = None
+    """How many of the body's modes the network reads beside the position; None is one for each handle but the
+    constant, 0 the position alone, as in the paper."""
+
     gain: float | None = None
-    """Multiplies positions (the body's longest side is 1); None takes it from the shape (`input_gain`)."""
+    """Multiplies positions (the body's longest side is 1); None is 4 where the network reads the body's modes, else
+    it is taken from the shape (`optim.problem.input_gain`)."""
 
     batch: int = 1000
     """Samples a step, drawn anew each time."""
@@ -74,6 +79,8 @@ class TrainConfig:
             "batch": (64, 1_000_000),
             "clip": (1e-6, 1e6),
         }
+        if self.body_modes is not None:
+            limits["body_modes"] = (0, 511)
         if self.steps is not None:
             limits["steps"] = (0, 10_000_000)
         if self.gain is not None:

@@ -20,11 +20,12 @@ from optim.checkpoint import Checkpoint, versions
 from optim.config import TrainConfig
 from optim.distributed import Workers
 from optim.head import HEADS, rayleigh_ritz
-from optim.problem import Problem, initial_network
+from optim.problem import Problem, first_handles, initial_network
 from sim.basis import HandleBasis
 from sim.device import resolve_device
 from sim.errors import TrainingError
 from sim.material import Material
+from sim.network import WeightNetwork
 from sim.orthonormal import effective_rank, orthonormality_defect
 from sim.shape import Shape
 from sim.threads import single_torch_thread
@@ -121,18 +122,36 @@ class _Run:
         self.device = resolve_device(config.device)
         self.problem = Problem.build(shape, material, self.device)
         self.generator = torch.Generator().manual_seed(config.seed)
-        self.network = initial_network(config, shape, self.generator, self.device)
+        self.network: WeightNetwork | None = None  # until `prepare`
         self._optimizer: torch.optim.Optimizer | None = None
         self.step_done = 0
         self.history: list[dict] = []
         self.rate_factor = 1.0
         self.rollbacks = 0
         self.ended = "all steps taken"
-        self._look_index = self.problem.subset(_LOOK_SAMPLES).to(self.device)
         if resume is not None:
-            self._restore(Checkpoint.load(resume))
-        workers.broadcast(self.network.parameters())
+            self._prepare(Checkpoint.load(resume))
+
+    def _prepare(self, start: Checkpoint | None = None, cancel: threading.Event | None = None) -> None:
+        """Make everything that steps need, or find it in a checkpoint; leave off when cancelled."""
+        problem, config = self.problem.dense(), self.config
+        if config.body_modes != 0 and not self._cancelled(cancel):
+            count = config.handles - 1 if config.body_modes is None else config.body_modes
+            modes = problem.find_modes(count) if start is None else start.modes()
+            self.workers.broadcast([modes.coefficients])
+            problem = problem.reading(modes)
+        if self._cancelled(cancel):
+            return
+        self.problem = problem
+        self.network = initial_network(config, problem, self.generator)
+        self._look_index = problem.subset(_LOOK_SAMPLES).to(self.device)
+        if start is not None:
+            self._restore(start)
+        self.workers.broadcast(self.network.parameters())
         self._good = self.state()
+
+    def _cancelled(self, cancel: threading.Event | None) -> bool:
+        return self.workers.any(cancel is not None and cancel.is_set())
 
     @property
     def optimizer(self) -> torch.optim.Optimizer:
@@ -155,29 +174,35 @@ class _Run:
         # Only time spent training counts: a window that pauses it does so by staying in on_progress.
         began, before = time.perf_counter(), self._seconds_so_far()
         every = max(1, config.total_steps // _LOOKS)
-        loss = math.nan
-        if not self.history:
-            self._look(0.0)
-        while True:
+
+        def tell(loss: float) -> None:
+            nonlocal began
             if on_progress is not None:
                 seconds = time.perf_counter() - began
                 on_progress(self._progress(loss, before, seconds, self.step_done - first))
                 began = time.perf_counter() - seconds
-            if self.workers.any(cancel is not None and cancel.is_set()):
-                self.ended = "stopped by hand"
-                return
+
+        tell(math.nan)
+        if self.network is None and not self._cancelled(cancel):
+            self._prepare(cancel=cancel)
+        if self.network is not None and not self.history:
+            self._look(before + time.perf_counter() - began)
+        while not self._cancelled(cancel):
             if self.step_done >= config.total_steps:
                 return
             loss = self._step()
-            if self.step_done % every == 0 or self.step_done == config.total_steps:
+            look = self.step_done % every == 0 or self.step_done == config.total_steps
+            if look:
                 self._look(before + time.perf_counter() - began)
-                if self._plateau():
-                    self.ended = "more steps no longer help"
-                    return
+            tell(loss)
+            if look and self._plateau():
+                self.ended = "more steps no longer help"
+                return
+        self.ended = "stopped by hand"
 
     def result(self) -> HandleBasis:
         """The handles, with everything that made them."""
-        basis = self._basis(everything=True)
+        basis = self._finished()
         diagnostics = {
             **basis.diagnostics,
             "steps": self.step_done,
@@ -207,7 +232,7 @@ class _Run:
         energy = math.nan
         try:
             part = index[self.workers.rank :: self.workers.size].to(self.device)
-            A, M = problem.grams(self.network, part)
+            A, M = problem.grams(self.network, part, centred=config.head != "none")
             objective, energy = HEADS[config.head](A, M, config.handles - 1)
             # Divided by its own size, so that one clip and one rate fit every body.
             (objective / energy.abs().clamp_min(1e-30)).backward()
@@ -255,8 +280,8 @@ class _Run:
     @torch.no_grad()
     def _look(self, seconds: float) -> None:
         config, problem = self.config, self.problem
-        values, _ = self.network.value_and_gradient(problem.points[self._look_index])
-        A, M = problem.grams(self.network, self._look_index)
+        values, _ = problem.features(self.network, self._look_index)
+        A, M = problem.grams(self.network, self._look_index, centred=config.head != "none")
         mass = problem.mass[self._look_index]
         mass = mass / mass.sum()
         outputs = values.double()
@@ -327,19 +352,35 @@ class _Run:
             rate=rate,
             seconds=before + seconds,
             remaining_seconds=left / rate if rate else math.nan,
-            snapshot=lambda: self._basis(everything=False),
-            finished=lambda: self._basis(everything=True),
+            snapshot=self._snapshot,
+            finished=self._finished,
         )
 
-    def _basis(self, *, everything: bool) -> HandleBasis:
-        return self.problem.basis(self.network, self.config.handles, everything=everything)
+    def _snapshot(self) -> HandleBasis:
+        if self.network is None:
+            return first_handles(self.problem, self.config)
+        return self.problem.quick_basis(self.network, self.config.handles)
+
+    def _finished(self) -> HandleBasis:
+        if self.network is None:
+            basis = first_handles(self.problem, self.config)
+            return basis.orthonormalized(self.problem.shape, self.problem.material)
+        return self.problem.basis(self.network, self.config.handles)
 
     # -- going back, and going on later ---------------------------------------------------------------------
 
     def state(self) -> Checkpoint:
         """Everything a later run needs to go on as if it had never stopped."""
+        if self.network is None:
+            self._prepare()
         return Checkpoint.of(
-            self.network, self._optimizer, self.generator, self.step_done, self.history, self.config
+            self.network,
+            self._optimizer,
+            self.generator,
+            self.step_done,
+            self.history,
+            self.config,
+            self.problem.modes,
         )
 
     def _restore(self, checkpoint: Checkpoint) -> None:

@@ -17,6 +17,7 @@ from torch import nn
 
 from sim.errors import BasisError
 from sim.fields import register_field, require
+from sim.splines import SplineField
 
 Tensor = torch.Tensor
 
@@ -28,7 +29,7 @@ ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tenso
 
 
 class WeightNetwork(nn.Module):
-    """A network of normalised rest positions, (n, 3) -> (n, outputs).
+    """A network of normalised rest positions, (n, 3) -> (n, outputs), and of what else it is given there.
 
     Args:
         layers: hidden layers, each followed by the activation. width: of each.
@@ -36,6 +37,8 @@ class WeightNetwork(nn.Module):
         generator: seeded; the only source of randomness of the initial weights.
         activation: a name in ACTIVATIONS.
         outputs: of a last, linear layer; None leaves it away, and the last hidden layer's features are the outputs.
+        places: values of the further inputs at points of the body, (m, 3 + E), behind their positions times the
+            gain: units shall bend there. None: no further inputs, and units bend anywhere in the unit box.
     """
 
     def __init__(
@@ -47,28 +50,43 @@ class WeightNetwork(nn.Module):
         generator: torch.Generator,
         activation: str = "tanh",
         outputs: int | None = None,
+        places: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.gain = gain
         self.activation = activation
         self.linear_output = outputs is not None
-        sizes = [3] + [width] * layers + ([outputs] if outputs is not None else [])
+        sizes = (
+            [3 if places is None else places.shape[1]]
+            + [width] * layers
+            + ([outputs] if outputs is not None else [])
+        )
         self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         for number, linear in enumerate(self.linears):
             _orthogonal_(linear.weight, generator)
             if number == 0:
-                # Where each unit bends passes through a random point of the body's box.
-                points = torch.rand(width, 3, generator=generator) - 0.5
-                linear.bias.data = -(linear.weight.data * gain * points).sum(1)
+                # Where each unit bends passes through a random point of the body, or of its box.
+                if places is None:
+                    points = gain * (torch.rand(width, 3, generator=generator) - 0.5)
+                else:
+                    points = places[torch.randint(len(places), (width,), generator=generator)]
+                linear.bias.data = -(linear.weight.data * points).sum(1)
             else:
                 linear.bias.data = 0.1 * torch.randn(linear.out_features, generator=generator)
 
-    def value_and_gradient(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Outputs (n, K) and their gradient by the normalised position (n, K, 3)."""
+    def value_and_gradient(
+        self, points: Tensor, further: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Outputs (n, K) and their gradient by the normalised position (n, K, 3).
+
+        Args:
+            points: normalised, (n, 3). further: the further inputs there, (n, E), and their gradient by the
+                normalised position, axes first, (3, n, E).
+        """
         weights = [linear.weight for linear in self.linears]
         biases = [linear.bias for linear in self.linears]
         values, tangents = _forward_mode(
-            points * self.gain, self.gain, weights, biases, self.activation, self.linear_output
+            points, self.gain, further, weights, biases, self.activation, self.linear_output
         )
         return values[-1], tangents[-1].permute(1, 2, 0)
 
@@ -76,16 +94,20 @@ class WeightNetwork(nn.Module):
 class NetworkField:
     """A trained network as a field of weight functions; holds copies, never changes.
 
-    Its K outputs are the features of all hidden layers side by side: the earlier ones cost nothing more, and the
-    space they add makes better handles. A network with a linear output layer gives that layer's outputs alone.
+    Its K outputs are the body's modes, where the network reads them, and the features of all hidden layers, side
+    by side: the earlier ones cost nothing more, and the space they add makes better handles. A network with a
+    linear output layer gives that layer's outputs alone.
 
     Args:
         network: is copied. centre: origin of the normalised coordinates [m], (3,). scale: their unit [m].
+        modes: functions of the position [m] that the network reads beside it.
     """
 
     kind = "network"
 
-    def __init__(self, network: WeightNetwork, centre: Tensor, scale: float) -> None:
+    def __init__(
+        self, network: WeightNetwork, centre: Tensor, scale: float, modes: SplineField | None = None
+    ) -> None:
         self._gain = network.gain
         self._activation = network.activation
         self._linear_output = network.linear_output
@@ -93,16 +115,21 @@ class NetworkField:
         self._biases = [linear.bias.detach().clone() for linear in network.linears]
         self._centre = centre.detach().clone()
         self._scale = float(scale)
+        self._modes = modes
 
     @property
     def outputs(self) -> int:
         if self._linear_output:
             return len(self._biases[-1])
-        return sum(len(bias) for bias in self._biases)
+        return sum(len(bias) for bias in self._biases) + (self._modes.outputs if self._modes else 0)
 
     def value(self, points: Tensor) -> Tensor:
         x = (points - self._centre) * (self._gain / self._scale)
         layers = []
+        if self._modes is not None:
+            modes = self._modes.value(points)
+            x = torch.cat([x, modes], dim=1)
+            layers.append(modes)
         activate, _ = ACTIVATIONS[self._activation]
         for number, (weight, bias) in enumerate(zip(self._weights, self._biases, strict=True)):
             x = torch.addmm(bias, x, weight.T)
@@ -112,10 +139,14 @@ class NetworkField:
         return x if self._linear_output else torch.cat(layers, dim=1)
 
     def value_and_gradient(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        gain = self._gain / self._scale
+        further = None
+        if self._modes is not None:
+            modes, slopes = self._modes.value_and_gradient(points)
+            further = modes, slopes.permute(2, 0, 1)
         values, tangents = _forward_mode(
-            (points - self._centre) * gain,
-            gain,
+            points - self._centre,
+            self._gain / self._scale,
+            further,
             self._weights,
             self._biases,
             self._activation,
@@ -123,6 +154,8 @@ class NetworkField:
         )
         if self._linear_output:
             return values[-1], tangents[-1].permute(1, 2, 0)
+        if further is not None:
+            values, tangents = [further[0], *values], [further[1], *tangents]
         return torch.cat(values, dim=1), torch.cat(tangents, dim=2).permute(1, 2, 0)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> NetworkField:
@@ -132,11 +165,14 @@ class NetworkField:
         copy._weights = [t.to(device, dtype) for t in self._weights]
         copy._biases = [t.to(device, dtype) for t in self._biases]
         copy._centre = self._centre.to(device, dtype)
+        copy._modes = self._modes and self._modes.to(device, dtype)
         return copy
 
     def tensors(self) -> dict[str, Tensor]:
         named = {f"weight{i}": t for i, t in enumerate(self._weights)}
         named |= {f"bias{i}": t for i, t in enumerate(self._biases)}
+        if self._modes is not None:
+            named |= {f"modes.{name}": tensor for name, tensor in self._modes.tensors().items()}
         return named | {"centre": self._centre}
 
     def settings(self) -> dict:
@@ -146,6 +182,7 @@ class NetworkField:
             "scale": self._scale,
             "activation": self._activation,
             "linear_output": self._linear_output,
+            "modes": self._modes and self._modes.settings(),
         }
 
     @staticmethod
@@ -161,7 +198,13 @@ class NetworkField:
         field._gain, field._scale, field._linear_output = gain, scale, bool(settings["linear_output"])
         field._activation = settings["activation"]
         field._centre = require(tensors, "centre", (3,))
-        field._weights, field._biases, size = [], [], 3
+        field._modes, size = None, 3
+        if settings.get("modes") is not None:
+            prefix = "modes."
+            parts = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+            field._modes = SplineField.build(parts, settings["modes"])
+            size += field._modes.outputs
+        field._weights, field._biases = [], []
         for i in range(layers):
             field._weights.append(require(tensors, f"weight{i}", (None, size)))
             size = len(field._weights[-1])
@@ -170,16 +213,29 @@ class NetworkField:
 
 
 def _forward_mode(
-    x: Tensor, gain: float, weights: list[Tensor], biases: list[Tensor], activation: str, linear_output: bool
+    points: Tensor,
+    gain: float,
+    further: tuple[Tensor, Tensor] | None,
+    weights: list[Tensor],
+    biases: list[Tensor],
+    activation: str,
+    linear_output: bool,
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """Values (n, K) and tangents (3, n, K) of every layer for inputs `x`, whose derivative is `gain`."""
+    """Values (n, K) and tangents (3, n, K) of every layer; the network reads `gain` times the points and `further`."""
     activate, slope = ACTIVATIONS[activation]
     values, tangents = [], []
-    tangent = None
+    x, tangent = points * gain, None
+    if further is not None:
+        x = torch.cat([x, further[0]], dim=1)
     for number, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
         value = torch.addmm(bias, x, weight.T)
-        # The first layer's tangents are the same everywhere: no product over the points.
-        tangent = (weight.T * gain)[:, None, :] if tangent is None else tangent @ weight.T
+        if tangent is None:
+            # The position's own tangents are the same everywhere: no product over the points.
+            tangent = (weight.T[:3] * gain)[:, None, :]
+            if further is not None:
+                tangent = tangent + further[1] @ weight.T[3:]
+        else:
+            tangent = tangent @ weight.T
         if linear_output and number == len(weights) - 1:
             x = value
             tangent = tangent.expand(3, *value.shape)

@@ -1,0 +1,160 @@
+"""Quadratic B-splines on a grid of cubes: smooth weight functions that know near from far within a body.
+
+A spline is one smooth bump over three cells a direction, 27 of them overlap at any point, and together they are 1
+(de Boor 1978; as finite elements "extended B-splines", Hoellig 2003). Their gradients are continuous.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+
+from sim.errors import BasisError
+from sim.fields import register_field, require
+
+Tensor = torch.Tensor
+
+_WIDEST = 1 << 20  # cells a direction: three of them still make one 64-bit number
+
+
+@dataclass(frozen=True)
+class SplineGrid:
+    """Which splines there are: those over cells of a grid of cubes.
+
+    Attributes:
+        low: the grid's lower corner [m], shape (3,). spacing: side of a cell [m].
+        nodes: the splines, as whole numbers in each direction, ascending by direction, (m, 3). Spline i is not 0
+            over cells i - 2, i - 1 and i.
+    """
+
+    low: Tensor
+    spacing: float
+    nodes: Tensor
+
+    @staticmethod
+    def over(points: Tensor, spacing: float) -> SplineGrid:
+        """All splines that are not 0 at some of the points [m], (n, 3), with cells of side `spacing` [m].
+
+        Raises:
+            BasisError: so many cells that they cannot be numbered.
+        """
+        low = points.amin(0) - 1e-3 * spacing
+        if not bool(((points.amax(0) - low) / spacing < _WIDEST).all()):
+            raise BasisError(f"cells of {spacing:.3g} m are too small for this body")
+        cells = torch.unique(((points - low) / spacing).floor().long(), dim=0)
+        reach = torch.cartesian_prod(*[torch.arange(3, device=points.device)] * 3)
+        return SplineGrid(low, spacing, torch.unique((cells[:, None] + reach).reshape(-1, 3), dim=0))
+
+    @cached_property
+    def _ids(self) -> Tensor:
+        return self._number(self.nodes)
+
+    @cached_property
+    def _cells(self) -> Tensor:
+        """Cells in each direction, at least one, (3,)."""
+        return (self.nodes.amax(0) - 1).clamp_min(1)
+
+    @staticmethod
+    def _number(place: Tensor) -> Tensor:
+        return (place[..., 0] * 2 * _WIDEST + place[..., 1]) * 2 * _WIDEST + place[..., 2]
+
+    def at(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Which splines overlap at points [m], (n, 3), and what they are there.
+
+        Outside the grid everything goes on as on its border.
+
+        Returns:
+            Numbers of the splines, `len(nodes)` for one that is not there, (n, 27); their values, (n, 27);
+            their gradients [1/m], (3, n, 27).
+        """
+        inside = ((points - self.low) / self.spacing).clamp_min(0)
+        inside = torch.minimum(inside, self._cells.to(points))
+        cell = torch.minimum(inside.floor().long(), self._cells - 1)
+        t = inside - cell
+        bump = torch.stack([(1 - t).square() / 2, 0.5 + t - t.square(), t.square() / 2], dim=-1)
+        slope = torch.stack([t - 1, 1 - 2 * t, t], dim=-1) / self.spacing
+        outside = (points < self.low) | (points > self.low + self.spacing * self._cells)
+        slope = torch.where(outside[..., None], 0.0, slope)
+        (x, y, z), (dx, dy, dz) = bump.unbind(1), slope.unbind(1)
+        values = _product(x, y, z)
+        gradients = torch.stack([_product(dx, y, z), _product(x, dy, z), _product(x, y, dz)])
+        reach = torch.cartesian_prod(*[torch.arange(3, device=points.device)] * 3)
+        wanted = self._number(cell[:, None] + reach)
+        found = torch.searchsorted(self._ids, wanted).clamp_max(len(self._ids) - 1)
+        rows = torch.where(self._ids[found] == wanted, found, len(self._ids))
+        return rows, values, gradients
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> SplineGrid:
+        return SplineGrid(self.low.to(device, dtype), self.spacing, self.nodes.to(device))
+
+
+@dataclass(frozen=True)
+class SplineField:
+    """K functions made of splines.
+
+    Attributes:
+        grid: the splines. coefficients: of each function, (m, K).
+    """
+
+    grid: SplineGrid
+    coefficients: Tensor
+    kind = "spline"
+
+    @property
+    def outputs(self) -> int:
+        return self.coefficients.shape[1]
+
+    @cached_property
+    def _table(self) -> Tensor:
+        """Coefficients, and a last row of zeros for splines that are not there."""
+        return torch.cat([self.coefficients, torch.zeros_like(self.coefficients[:1])])
+
+    def value(self, points: Tensor) -> Tensor:
+        rows, values, _ = self.grid.at(points)
+        return self._sum(rows, values)
+
+    def value_and_gradient(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        rows, values, gradients = self.grid.at(points)
+        slopes = [self._sum(rows, gradient) for gradient in gradients]
+        return self._sum(rows, values), torch.stack(slopes, dim=-1)
+
+    def _sum(self, rows: Tensor, shares: Tensor) -> Tensor:
+        return torch.nn.functional.embedding_bag(rows, self._table, per_sample_weights=shares, mode="sum")
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> SplineField:
+        return SplineField(self.grid.to(device, dtype), self.coefficients.to(device, dtype))
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {
+            "low": self.grid.low,
+            "nodes": self.grid.nodes.to(torch.int32),
+            "coefficients": self.coefficients,
+        }
+
+    def settings(self) -> dict:
+        return {"spacing": self.grid.spacing}
+
+    @staticmethod
+    def build(tensors: dict[str, Tensor], settings: dict) -> SplineField:
+        spacing = float(settings["spacing"])
+        if not (math.isfinite(spacing) and spacing > 0):
+            raise BasisError("the side of the splines' cells is not a positive number")
+        coefficients = require(tensors, "coefficients", (None, None))
+        nodes = tensors.get("nodes")
+        if nodes is None or nodes.dtype != torch.int32 or tuple(nodes.shape) != (len(coefficients), 3):
+            raise BasisError("the splines' places do not fit their coefficients")
+        grid = SplineGrid(require(tensors, "low", (3,)), spacing, nodes.long())
+        inside = bool(((grid.nodes >= 0) & (grid.nodes < _WIDEST + 2)).all()) and len(nodes) > 0
+        if not inside or not bool((grid._ids.diff() > 0).all()):
+            raise BasisError("the splines' places are not in order")
+        return SplineField(grid, coefficients)
+
+
+def _product(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+    return (x[:, :, None, None] * y[:, None, :, None] * z[:, None, None, :]).reshape(-1, 27)
+
+
+register_field(SplineField.kind, SplineField.build)
