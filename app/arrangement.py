@@ -146,10 +146,13 @@ class Arranger:
         """Where a body stands at time 0, shape (3, 4) [m]."""
         return placement(self._scene.bodies[index].transform)
 
+    def region(self, record: PinRecord) -> Callable[[torch.Tensor], torch.Tensor]:
+        """The mask of the rest points [m] that a pin is for; it holds some of those, when they are many."""
+        own = np.eye(4)[:3] if record.region is not None else self.placement_of(record.body)
+        return region_mask(record.where, own)
+
     def _pin(self, record: PinRecord, run: int) -> Pin:
-        matrix = self.placement_of(record.body)
-        own = np.eye(4)[:3] if record.region is not None else matrix
-        mask = region_mask(record.where, own)
+        matrix, mask = self.placement_of(record.body), self.region(record)
         pin = self._world.pin(self.body(record.body), mask, stiffness=record.stiffness)
         if record.targets is not None and record.run == run:
             pin.move_to(record.targets)

@@ -207,7 +207,7 @@ class Scenery:
         held = np.zeros(len(drawn.rest), bool)
         for pin in self._session.pins:
             if pin.body is drawn.body:
-                held |= _near(drawn.rest, pin.rest, drawn.body)
+                held |= pin.covers(drawn.rest) | _near(drawn.rest, pin.rest, drawn.body)
         return held
 
     # -- beside the bodies ----------------------------------------------------------------------------------

@@ -108,9 +108,12 @@ class HandCommands(SessionState):
         spacing = (body.shape.volume / len(body.space.samples)) ** (1 / 3)
         for record in reversed(self._history.present.pins):
             if record.body == index:
-                rest = self._arranger.pins[record.key].rest
-                if np.linalg.norm(rest - here, axis=1).min() <= 1.5 * spacing:
-                    return self._view(record)
+                pin = self._view(record)
+                if (
+                    pin.covers(here[None])[0]
+                    or np.linalg.norm(pin.rest - here, axis=1).min() <= 1.5 * spacing
+                ):
+                    return pin
         return None
 
     def unpin(self, pin: HeldPin) -> None:
@@ -136,7 +139,8 @@ class HandCommands(SessionState):
         return self._view(record)
 
     def _view(self, record: PinRecord) -> HeldPin:
-        return HeldPin(self.bodies[record.body], record.key, self._arranger.pins[record.key])
+        pin, region = self._arranger.pins[record.key], self._arranger.region(record)
+        return HeldPin(self.bodies[record.body], record.key, pin, region)
 
     # -- handles --------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import torch
 
 if TYPE_CHECKING:
     from app.session.hands import HandCommands
@@ -175,10 +176,15 @@ class HeldPin:
         body: what it holds. key: stays the same over undo, redo and changes of handles.
     """
 
-    def __init__(self, body: Body, key: int, pin) -> None:
+    def __init__(self, body: Body, key: int, pin, region) -> None:
         self.body = body
         self.key = key
         self._pin = pin
+        self._region = region
+
+    def covers(self, points: np.ndarray) -> np.ndarray:
+        """Which rest points [m], shape (n, 3), lie in the region it was made for, bool (n,)."""
+        return self._region(torch.from_numpy(np.asarray(points, dtype=np.float64))).numpy()
 
     @property
     def rest(self) -> np.ndarray:

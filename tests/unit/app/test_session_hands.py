@@ -346,3 +346,22 @@ def test_a_led_handle_leaves_nothing_to_save_and_a_pin_does(session, mesh):
     assert session.unsaved
     session.save_scene(mesh.with_name("saved.yaml"))
     assert not session.unsaved
+
+
+def test_a_pin_of_more_points_than_it_holds_covers_all_that_was_chosen(session, tmp_path):
+    """So that nothing in it looks free, and a right click anywhere in it takes it away."""
+    from sample_bodies import subdivided_box
+    from sessions import write_obj
+
+    shape = subdivided_box((0.4, 0.2, 0.2), 8, count=64)
+    opened(session, write_obj(tmp_path / "many.obj", shape.vertices.numpy(), shape.faces.numpy()))
+    body = session.selected_body
+    vertices = body.shape.vertices.numpy()
+    chosen = vertices[:, 0] > vertices[:, 0].mean()
+    pin = session.pin_vertices(body, chosen)
+    held = (body.space.samples[:, 0] > vertices[chosen, 0].min()).sum()
+    assert len(pin.rest) < 0.7 * held  # it is thinned out
+    assert pin.covers(vertices[chosen]).all()
+    assert not pin.covers(vertices[vertices[:, 0] < vertices[:, 0].min() + 0.05]).any()
+    for vertex in vertices[chosen][::50]:
+        assert session.pin_at(body, vertex).key == pin.key
