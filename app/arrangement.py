@@ -18,7 +18,8 @@ from sim.hands import Pin
 from sim.world import World
 
 _GRIP_STIFFNESS = 30.0  # of a led region, in units of the body's own E L: it follows, and can still be pulled
-_MOST_SPHERES = 64  # that describe a brushed region in a scene file
+_MOST_SPHERES = 256  # that describe a region in a scene file: the fewer, the farther they reach beyond it
+_MOST_CENTRES = 4000  # vertices they are chosen from, for speed
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,10 +186,10 @@ def region_around(body: Body, chosen: np.ndarray, matrix: np.ndarray) -> Where:
     Args:
         matrix: where the body stands then, shape (3, 4).
     """
-    centres = _spread(chosen, _MOST_SPHERES)
+    samples = (body.shape.volume / len(body.space.samples)) ** (1 / 3)
+    centres = _spread(chosen[:: -(-len(chosen) // _MOST_CENTRES)], _MOST_SPHERES, enough=1.5 * samples)
     nearest = cKDTree(centres).query(chosen)[0]
     between = cKDTree(chosen).query(chosen, k=2)[0][:, 1] if len(chosen) > 1 else np.zeros(1)
-    samples = (body.shape.volume / len(body.space.samples)) ** (1 / 3)
     # Wide enough to leave no gaps between the vertices of a coarse mesh, and to reach the samples under them.
     cover = max(1.05 * float(nearest.max()), 0.75 * float(np.median(between)), samples)
     cover = holding_radius(body, centres[0], cover)
@@ -197,11 +198,12 @@ def region_around(body: Body, chosen: np.ndarray, matrix: np.ndarray) -> Where:
     return spheres[0] if len(spheres) == 1 else Where(any=spheres)
 
 
-def _spread(points: np.ndarray, count: int) -> np.ndarray:
-    """Up to `count` of the points, each as far as can be from those before it (Gonzalez 1985)."""
+def _spread(points: np.ndarray, count: int, *, enough: float) -> np.ndarray:
+    """Up to `count` of the points, each as far as can be from those before it (Gonzalez 1985), until all others lie
+    within `enough` of one of them [m]."""
     chosen = [0]
     distance = np.linalg.norm(points - points[0], axis=1)
-    while len(chosen) < min(count, len(points)) and distance.max() > 0:
+    while len(chosen) < min(count, len(points)) and distance.max() > enough:
         chosen.append(int(distance.argmax()))
         distance = np.minimum(distance, np.linalg.norm(points - points[chosen[-1]], axis=1))
     return points[chosen]

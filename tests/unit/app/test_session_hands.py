@@ -365,3 +365,18 @@ def test_a_pin_of_more_points_than_it_holds_covers_all_that_was_chosen(session, 
     assert not pin.covers(vertices[vertices[:, 0] < vertices[:, 0].min() + 0.05]).any()
     for vertex in vertices[chosen][::50]:
         assert session.pin_at(body, vertex).key == pin.key
+
+
+def test_a_chosen_region_reaches_little_beyond_what_was_chosen(session, tmp_path):
+    from sample_bodies import subdivided_box
+    from sessions import write_obj
+
+    shape = subdivided_box((0.4, 0.2, 0.2), 32, count=64)
+    opened(session, write_obj(tmp_path / "fine.obj", shape.vertices.numpy(), shape.faces.numpy()))
+    body = session.selected_body
+    vertices = body.shape.vertices.numpy()
+    border = vertices[:, 0].mean()
+    chosen = vertices[:, 0] > border
+    pin = session.pin_vertices(body, chosen)
+    assert pin.covers(vertices[chosen]).all()
+    assert border - vertices[pin.covers(vertices), 0].min() < 0.075 * body.size
