@@ -55,7 +55,8 @@ def press_keys(session: Session, ui: Ui, *, escape: bool) -> None:
             ui.recording.toggle()
         return
     if _pressed("Space") and session.can("play") is None:
-        session.attempt(session.pause if session.simulation == "playing" else session.play)
+        moving = session.simulation == "playing" or session.playing_back
+        session.attempt(session.pause if moving else session.play)
     if _pressed("Period") and session.can("step") is None:
         session.attempt(session.step)
     if _pressed("R") and session.can("reset") is None:

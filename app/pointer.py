@@ -287,6 +287,8 @@ class Pointer:
 def explain(pointer: Pointer, session: Session, view: View) -> str:
     """What the mouse does now, for the bottom line."""
     gesture = pointer.gesture
+    if isinstance(gesture, Pull) and session.simulation != "playing":
+        return "Time stands still: press Space, and the body follows the mouse."
     if isinstance(gesture, Pull):
         return "Pulling: move the mouse, release to let go. Esc cancels."
     if isinstance(gesture, BoxSelection):

@@ -28,7 +28,7 @@ def draw(session: Session, ui: Ui) -> None:
             if ui.button(label, on=session.tool == tool, hint=_HINTS[tool]):
                 session.tool = tool
         _gap(ui, 400)
-        playing = session.simulation == "playing"
+        playing = session.simulation == "playing" or session.playing_back
         width = ui.px(82)
         if playing:
             ui.command(session, "pause", "Pause", width=width, hint="Space")

@@ -42,6 +42,26 @@ def test_scrubbing_shows_what_was(box):
     assert timeline.last < last + 3
 
 
+def test_space_holds_what_is_played_back_and_forgets_nothing(box):
+    session = box.session
+    box.frames(20)
+    last = session.timeline.last
+    box.button("Play back")
+    assert session.playing_back
+    last = session.timeline.last
+    box.frames(3)
+    box.key("Space")
+    assert not session.playing_back
+    assert session.simulation == "paused"
+    assert session.timeline.last == last > 15
+    assert session.timeline.cursor < last
+    box.to(*middle(box))
+    box.press()
+    box.frames(1)
+    assert "press Space" in box.ui.hint
+    box.release()
+
+
 def test_keys_play_step_and_reset(box):
     session = box.session
     box.key("Space")
