@@ -69,7 +69,17 @@ def coarse_mesh(vertices: np.ndarray, faces: np.ndarray, most: int) -> tuple[np.
     _, kept, owner = np.unique(keys, return_index=True, return_inverse=True)
     small = owner.reshape(-1)[faces]
     a, b, c = small.T
-    return kept, small[(a != b) & (b != c) & (c != a)]
+    small = small[(a != b) & (b != c) & (c != a)]
+    # Where a fold became flat, a triangle lies back to back with another: they cancel, and so would their normals.
+    _, first, times = np.unique(np.sort(small, axis=1), axis=0, return_index=True, return_counts=True)
+    return kept, small[np.sort(first[times % 2 == 1])]
+
+
+def facing(vertices: np.ndarray) -> np.ndarray:
+    """The vertices [m], (V, 3), for someone who looks along -z: as they are, or tipped up where the body lies flat, so
+    that it is seen from above instead of edge-on."""
+    _, height, depth = np.ptp(vertices, axis=0)
+    return vertices if height > 0.6 * depth else vertices @ np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
 
 
 def grid_places(count: int, width: float, height: float, aspect: float) -> np.ndarray:

@@ -6,16 +6,17 @@ import numpy as np
 import polyscope as ps
 
 from app.view import View
-from app.weight_fields import coarse_mesh, grid_places, vertex_weights
+from app.weight_fields import coarse_mesh, facing, grid_places, vertex_weights
 from sim.body import Body
 
 _COPY_VERTICES = 4000  # of a copy, about: it is some hundred pixels tall
 _A_FRAME = 4  # copies registered in one frame
 _GAP, _GAP_BELOW = 1.12, 1.32  # cells over copies: room between them, and for a number below
+_FLAT_BELOW = 0.2  # room for a number in widths of a copy, at the least
 
 
 class WeightGrid:
-    """Copies of one body, upright, side by side.
+    """Copies of one body side by side, upright, or seen from above where it lies flat.
 
     Attributes:
         bounds: corners of the box around all of them [m]; None when there are none.
@@ -63,11 +64,15 @@ class WeightGrid:
     def _lay_out(self, body: Body, view: View) -> None:
         rest = body.shape.vertices.numpy()
         kept, faces = coarse_mesh(rest, body.shape.faces.numpy(), _COPY_VERTICES)
-        vertices = rest[kept] - (rest.min(0) + rest.max(0)) / 2
+        vertices = facing(rest[kept] - (rest.min(0) + rest.max(0)) / 2)
         self._mesh = (vertices, faces)
         self._weights = vertex_weights(body, localized=view.localized)[kept]
-        width, height, depth = np.ptp(vertices, axis=0) * (_GAP, _GAP_BELOW, 1.0)
-        width, height = max(width, 0.3 * height), max(height, 0.3 * width)
+        width, height, depth = np.ptp(vertices, axis=0)
+        # A number needs as much room below a flat body as below a tall one.
+        width, height = (
+            max(_GAP * width, 0.3 * height),
+            max(_GAP_BELOW * height, height + _FLAT_BELOW * width),
+        )
         places = grid_places(self._weights.shape[1], width, height, 1.25)
         self.middles = np.column_stack([places, np.zeros(len(places))])
         self.height = float(height)

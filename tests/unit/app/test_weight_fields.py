@@ -1,12 +1,14 @@
 """Weights as colours, against what colours must be."""
 
 import numpy as np
+import pytest
 from sample_bodies import make_body, subdivided_box
 
 from app.weight_fields import (
     blended,
     coarse_mesh,
     dominant,
+    facing,
     grid_places,
     handle_colors,
     one_handle,
@@ -57,6 +59,7 @@ def test_a_coarse_mesh_is_a_closed_mesh_of_the_same_place():
     edges = np.sort(small[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
     assert (np.unique(edges, axis=0, return_counts=True)[1] % 2 == 0).all()
     assert coarse_mesh(vertices, faces, 10**6)[1] is faces
+    assert len(np.unique(np.sort(small, axis=1), axis=0)) == len(small)
 
 
 def test_grid_places_do_not_overlap_and_are_centred():
@@ -65,3 +68,15 @@ def test_grid_places_do_not_overlap_and_are_centred():
     np.fill_diagonal(apart[..., 0], 9)
     assert ((apart[..., 0] > 0.99) | (apart[..., 1] > 1.99)).all()
     np.testing.assert_allclose(places[:, 0].min(), -places[:, 0].max())
+
+
+def test_a_body_that_lies_flat_is_seen_from_above():
+    corners = np.array([[x, y, z] for x in (0, 3) for y in (0, 1) for z in (0, 2.0)])
+    tall = corners[:, [0, 2, 1]]
+    assert facing(tall) is tall
+    seen = facing(corners)
+    np.testing.assert_allclose(np.ptp(seen, axis=0), [3, 2, 1])
+    top = corners[:, 1] == 1
+    assert seen[top, 2].min() > seen[~top, 2].max()  # its upper side is nearest to who looks along -z
+    edges = np.stack([seen[b] - seen[0] for b in (4, 2, 1)])  # along x, y and z before
+    assert np.linalg.det(edges) == pytest.approx(3 * 1 * 2)  # turned, not mirrored
