@@ -8,7 +8,7 @@ from typing import Literal
 
 from sim.errors import TrainingError
 
-PRESETS = {"draft": 60, "good": 300, "best": 1500}
+PRESETS = {"draft": 60, "good": 200, "best": 1000}
 """Steps of each preset: about two, eight and thirty-five CPU seconds for 32 handles, the finish included."""
 
 
@@ -68,8 +68,8 @@ class TrainConfig:
     """Largest gradient norm, of all parameters together."""
 
     stop_early: bool = True
-    """Stop when the last fifth of the steps has gained less than 0.01 %: what is left of a falling learning
-    rate gains less than that again, far under what a handle more or less would."""
+    """Stop, in the second half of the run, when the last fifth of the steps has gained less than 0.01 %: what is
+    left of a falling learning rate gains less than that again, far under what a handle more or less would."""
 
     def __post_init__(self) -> None:
         limits = {

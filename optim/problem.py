@@ -22,7 +22,7 @@ from sim.splines import SplineField
 
 Tensor = torch.Tensor
 
-SAMPLES = 32768
+SAMPLES = 49152
 """Samples to learn over: among fewer, functions of a body with thin limbs hide."""
 
 _GAIN = 4.0  # with body modes: they bring the detail
@@ -98,12 +98,12 @@ class Problem:
         )
 
     def dense(self) -> Problem:
-        """The same over SAMPLES samples, where the shape has a surface to draw them in and fewer itself.
+        """The same over SAMPLES samples, where the shape has a surface to draw them in and has fewer.
 
         A material that varies has the value of the shape's own nearest sample.
         """
         shape, material = self.shape, self.material
-        if len(shape.samples) >= SAMPLES or not len(shape.faces):
+        if len(shape.samples) >= SAMPLES or not shape.solid:
             return self
         sampled = shape.with_samples(SAMPLES)
         if material.heterogeneous:

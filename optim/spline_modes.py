@@ -10,20 +10,21 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 import torch
+from scipy.linalg import eigh
 from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh, splu
 
-from optim.head import rayleigh_ritz
 from sim.errors import TrainingError
 from sim.splines import SplineField, SplineGrid
 
 Tensor = torch.Tensor
 
-SPLINES = 2000
+SPLINES = 3000
 """Splines over a body; more are nearer to the bound, and slower."""
 
 _SAMPLES_PER_SPLINE = 8  # with fewer, splines hide between the samples
 _FEW = 400  # splines up to which a dense solver is quicker
 _SMOOTHING = 1e-5  # share of the usual stiffness that keeps a spline at the rim in line with its neighbours
+_NOISE = 1e-9  # share of the largest 1/e under which a mode is rounding
 _TRIES = 30
 
 
@@ -122,11 +123,14 @@ def _roughness(grid: SplineGrid) -> sp.csc_matrix:
 
 
 def _dense_modes(A: sp.csc_matrix, M: sp.csc_matrix, moment: np.ndarray, count: int) -> np.ndarray:
+    """Solved for 1/e, as A is definite and M, with splines that hold hardly a sample, is not."""
     # All splines together are 1, so this takes the mean away from every function.
     centred = np.eye(len(moment)) - moment[None, :]
-    A, M = (torch.from_numpy(centred.T @ matrix.toarray() @ centred) for matrix in (A, M))
-    _, modes = rayleigh_ritz((A + A.T) / 2, (M + M.T) / 2, count)
-    return centred @ modes.numpy()
+    A, M = (centred.T @ matrix.toarray() @ centred for matrix in (A, M))
+    A += A.trace() / len(A) ** 2  # the constant has no energy left; now it has some, and still no mass
+    inverse_energies, modes = eigh(M, A)
+    found = np.flatnonzero(inverse_energies > _NOISE * inverse_energies[-1])[::-1][:count]
+    return centred @ (modes[:, found] / np.sqrt(inverse_energies[found]))
 
 
 def _sparse_modes(A: sp.csc_matrix, M: sp.csc_matrix, moment: np.ndarray, count: int) -> np.ndarray:

@@ -312,7 +312,8 @@ class _Run:
             return False
         looks = self._looks()
         window = _LOOKS // 5
-        if len(looks) <= window:
+        # While the rate is high it hides what its fall will bring.
+        if len(looks) <= window or 2 * self.step_done < self.config.total_steps:
             return False
         # Looks differ by chance, too; the best of several does not.
         energies = [entry["energy"] for entry in looks]

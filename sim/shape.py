@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 from sim.errors import ShapeError
 from sim.mesh_files import read_mesh
 from sim.sampling import (
+    CellsFirst,
     InsideTest,
     edge_pairs,
     outward,
@@ -93,6 +94,11 @@ class Shape:
     def centre(self) -> torch.Tensor:
         """Centre of volume [m], shape (3,)."""
         return self.sample_volumes @ self.samples / self.sample_volumes.sum()
+
+    @property
+    def solid(self) -> bool:
+        """Whether a surface tells what is inside; else only the samples do."""
+        return self._inside is not None
 
     def inside(self, points: torch.Tensor | np.ndarray) -> torch.Tensor:
         """Which points [m], shape (n, 3), are inside the surface, shape (n,).
@@ -209,8 +215,9 @@ def _solid(
     # Computed around the origin: far away, the digits of the coordinates go to the offset.
     wound = outward(local, faces)
     inside = InsideTest(local, wound)
-    points, share = sample_inside(inside, low - middle, high - middle, count, seed)
     watertight, _ = _topology(faces)
+    ask = CellsFirst(inside, low - middle, high - middle) if watertight else inside
+    points, share = sample_inside(ask, low - middle, high - middle, count, seed)
     if len(points) < min(count, _FEWEST):
         thickness = _SHELL * diagonal
         volume = _area(local, faces) * thickness

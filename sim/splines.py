@@ -70,13 +70,13 @@ class SplineGrid:
             Numbers of the splines, `len(nodes)` for one that is not there, (n, 27); their values, (n, 27);
             their gradients [1/m], (3, n, 27).
         """
-        inside = ((points - self.low) / self.spacing).clamp_min(0)
-        inside = torch.minimum(inside, self._cells.to(points))
+        cells = self._cells.to(points)
+        inside = torch.minimum(((points - self.low) / self.spacing).clamp_min(0), cells)
         cell = torch.minimum(inside.floor().long(), self._cells - 1)
         t = inside - cell
         bump = torch.stack([(1 - t).square() / 2, 0.5 + t - t.square(), t.square() / 2], dim=-1)
         slope = torch.stack([t - 1, 1 - 2 * t, t], dim=-1) / self.spacing
-        outside = (points < self.low) | (points > self.low + self.spacing * self._cells)
+        outside = (points < self.low) | (points > self.low + self.spacing * cells)
         slope = torch.where(outside[..., None], 0.0, slope)
         (x, y, z), (dx, dy, dz) = bump.unbind(1), slope.unbind(1)
         values = _product(x, y, z)

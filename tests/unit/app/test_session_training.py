@@ -274,6 +274,7 @@ def test_divergence_is_a_message_and_the_body_moves_on(ready):
     body = ready.selected_body
     basis = body.basis
     settings = {"learning_rate": 10.0, "clip": 1e6, "activation": "elu", "gain": 900.0}
+    settings["body_modes"] = 0
     config = TrainConfig(handles=6, steps=200, optimizer="adam", device="cpu", **settings)
     ready.set_live_weights(False)
     ready._begin_training(body, config)

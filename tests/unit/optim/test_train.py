@@ -120,9 +120,10 @@ def test_progress_tells_and_snapshots_work_before_the_first_step(shape):
     train(shape, Material(), TrainConfig(**SMALL, stop_early=False), watch)
     assert [p.step for p in seen] == list(range(31))
     assert all(p.steps == 30 for p in seen)
-    assert all(p.effective_rank > 6.9 for p in seen)
-    assert all(p.orthonormality < 1e-6 for p in seen)
-    assert seen[-1].energy < seen[0].energy
+    assert math.isnan(seen[0].energy)  # nothing is judged yet: the first handles must not wait for that
+    assert all(p.effective_rank > 6.9 for p in seen[1:])
+    assert all(p.orthonormality < 1e-6 for p in seen[1:])
+    assert seen[-1].energy < seen[1].energy
     assert math.isnan(seen[0].bound_estimate)
     assert 0.5 * seen[-1].energy <= seen[-1].bound_estimate <= seen[-1].energy
     assert seen[-1].rate > 0
@@ -213,7 +214,8 @@ def test_checkpoints_of_another_kind_are_refused(shape, tmp_path):
 
 def test_divergence_rolls_back_to_the_last_good_state_and_goes_on_slower(shape):
     """A rate at which Adam throws the weights where float32 can no longer tell features apart."""
-    config = TrainConfig(**{**SMALL, "optimizer": "adam", "learning_rate": 10.0, "steps": 40})
+    wild = {"optimizer": "adam", "learning_rate": 10.0, "activation": "elu", "steps": 40, "body_modes": 0}
+    config = TrainConfig(**{**SMALL, **wild})
     basis = train(shape, Material(), config)
     rolled = [entry for entry in basis.history if entry.get("rolled_back")]
     assert basis.diagnostics["rollbacks"] == len(rolled) > 0
@@ -231,6 +233,7 @@ def test_what_diverges_again_and_again_is_told(shape):
             "clip": 1e6,
             "activation": "elu",
             "gain": 900.0,
+            "body_modes": 0,
         }
     )
     heard = []

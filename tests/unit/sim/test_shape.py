@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sim import Shape, load_shape
 from sim.errors import ShapeError
 from sim.mesh_files import tet_boundary, weld
-from sim.sampling import InsideTest, outward, signed_volume
+from sim.sampling import CellsFirst, InsideTest, outward, signed_volume
 
 
 def write(mesh, path):
@@ -289,6 +289,19 @@ def test_inside_is_exact_for_points_near_the_surface(ball):
     centres = ball.triangles_center
     assert test(centres - 1e-4 * ball.face_normals).all()
     assert not test(centres + 1e-4 * ball.face_normals).any()
+
+
+def test_asking_cells_first_gives_the_same_answers():
+    """A thin-walled bowl and a torus in one: cells that the surface only grazes are many."""
+    torus = trimesh.creation.torus(1.0, 0.15, 48, 24)
+    bowl = trimesh.creation.annulus(0.5, 0.52, 1.0)
+    both = trimesh.util.concatenate([torus, bowl])
+    test = InsideTest(both.vertices, both.faces)
+    low, high = both.bounds
+    points = np.random.default_rng(0).uniform(low, high, (60000, 3))
+    expected = test(points)
+    assert 0.02 < expected.mean() < 0.3
+    np.testing.assert_array_equal(CellsFirst(test, low, high)(points), expected)
 
 
 def test_an_obj_in_an_older_encoding_is_read_and_a_picture_is_not(tmp_path):
