@@ -86,12 +86,14 @@ def framing(low: np.ndarray, high: np.ndarray, direction, fov: float, aspect: fl
     return middle - (float(distance.max()) or 1.0) * pose.look
 
 
-def shifted_for_column(pose: CameraPose, center: np.ndarray, column: float) -> CameraPose:
-    """The same view moved so that `center` appears in the middle of what a column at the left leaves free.
+def shifted_for_panels(
+    pose: CameraPose, center: np.ndarray, column: float, bottom: float = 0.0
+) -> CameraPose:
+    """The same view moved so that `center` appears in the middle of what panels leave free.
 
     Args:
-        column: its width [px]; a negative one undoes the shift.
+        column, bottom: width of those at the left and height of those below [px]; negative ones undo the shift.
     """
     depth = float((np.asarray(center) - pose.position) @ pose.look)
-    offset = -0.5 * column * pose.metres_per_pixel(depth) * pose.right
+    offset = -0.5 * pose.metres_per_pixel(depth) * (column * pose.right + bottom * pose.up)
     return replace(pose, position=pose.position + offset)

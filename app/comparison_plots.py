@@ -21,20 +21,20 @@ _TEXT = 9.0  # [pt]
 
 @dataclass(frozen=True)
 class Plot:
-    """One picture: `measure` times `factor`, on a logarithmic axis or not."""
+    """One picture: `measure` times `factor`; "symlog" is linear within 1, for what can be under zero."""
 
     file: str
     measure: str
     title: str
     label: str
     factor: float = 1.0
-    log: bool = True
+    scale: str = "log"
 
 
 PLOTS = (
-    Plot("energy.png", "above", "Energy over the reference", "energy over the reference, %", 100.0),
+    Plot("energy.png", "above", "Energy over the reference", "energy over the reference, %", 100.0, "symlog"),
     Plot("motion.png", "motion", "Motion error", "RMS distance of the hanging body, %", 100.0),
-    Plot("rank.png", "rank", "Effective rank", "effective rank", log=False),
+    Plot("rank.png", "rank", "Effective rank", "effective rank", scale="linear"),
     Plot("orthonormality.png", "defect", "Orthonormality defect", "largest entry of |WᵀMW − I|"),
 )
 
@@ -60,7 +60,7 @@ def _panel(axes: Axes, plot: Plot, report: dict, against: str) -> None:
     else:
         axes.set_xscale("symlog", linthresh=1)
         axes.set_xlim(-0.1, 1.3 * max(1, report["settings"]["steps"]))
-    axes.set_yscale("log" if plot.log else "linear")
+    axes.set_yscale(plot.scale, **({"linthresh": 1} if plot.scale == "symlog" else {}))
     axes.set_xlabel("CPU seconds, one thread" if against == "seconds" else "steps")
     axes.grid(True, alpha=0.25)
     if plot.measure == "rank":
@@ -97,7 +97,7 @@ def _line(plot: Plot, points: list[dict], against: str) -> list[tuple[float, flo
     line = []
     for point in points:
         value = point["measures"][plot.measure]
-        if value is None or not math.isfinite(value) or (plot.log and value <= 0):
+        if value is None or not math.isfinite(value) or (plot.scale == "log" and value <= 0):
             continue
         x = max(point[key], 1e-3) if against == "seconds" else point[key]
         line.append((x, value * plot.factor))

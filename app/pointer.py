@@ -18,6 +18,7 @@ Hover = Literal["panel", "gizmo", "surface", "handle", "background"]
 
 _CLICK = 5.0  # a press that moves less is a click [px]
 _HANDLE_REACH = 11.0  # around a handle's point [px]
+_HOVER_STILL = 0.5  # [s]: under a mouse that rests, bodies move
 _HOVER_EVERY = 0.1  # [s]: rays against large meshes are not free
 
 
@@ -112,6 +113,7 @@ class Pointer:
         self.hovered_handle: tuple[Body, int] | None = None
         self._right_press: tuple[float, float] | None = None
         self._hover_at = (-1.0, (-1.0, -1.0))
+        self._hit_at = -1.0
 
     @property
     def holds_camera(self) -> bool:
@@ -261,8 +263,8 @@ class Pointer:
         self.hovered_handle = self._handle_under(mouse, pose, surfaces)
         if self.hovered_handle is not None:
             self.hover = "handle"
-        elif place != mouse.position or self.hover in ("panel", "gizmo"):
-            hit = self._hit(mouse, pose, surfaces)
+        elif place != mouse.position or mouse.time - self._hit_at > _HOVER_STILL or self.hover in ("panel", "gizmo"):
+            hit, self._hit_at = self._hit(mouse, pose, surfaces), mouse.time
             self.hover = "background" if hit is None else "surface"
 
     def _handle_under(

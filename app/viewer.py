@@ -11,12 +11,14 @@ import polyscope as ps
 import polyscope.imgui as psim
 
 from app import overlay, theme
-from app.camera import CameraPose, framing, pose_looking, shifted_for_column
+from app.camera import CameraPose, framing, pose_looking, shifted_for_panels
 from app.gizmos import Gizmos
 from app.keys import press_keys
 from app.live_recording import LiveRecording
 from app.panels import COLUMN, FLOATING, Draw
 from app.panels.closing import losses, open_file
+from app.panels.status import HEIGHT as STATUS
+from app.panels.timeline import HEIGHT as TIMELINE
 from app.picking import nearest_pixel
 from app.pointer import Mouse, Pointer, explain
 from app.quality import Quality
@@ -74,7 +76,7 @@ class Viewer:
         self._look_pending = False
         self._gridded = False
         self._pressed_at: tuple[float, float] | None = None
-        self._column_shown, self._height_shown = self.ui.column, self.ui.size[1]
+        self._panels_shown, self._height_shown = np.array(self._panels()), self.ui.size[1]
         self._event_frame = False
         self._done = False
         self._began = time.perf_counter()
@@ -197,26 +199,28 @@ class Viewer:
             aspect = max(0.2, (size[0] - self.ui.column) / size[1])
             direction = (0.0, 0.0, 1.0) if self.view.weights == "grid" else _DIRECTION
             position = framing(low, high, direction, fov, aspect)
-        pose = shifted_for_column(pose_looking(position, target, fov, size), target, self.ui.column)
+        pose = shifted_for_panels(pose_looking(position, target, fov, size), target, *self._panels())
         ps.set_vertical_fov_degrees(fov)
         ps.look_at(tuple(pose.position), tuple(pose.position + pose.look))
         ps.set_view_center_raw(tuple(map(float, target)))
 
     def _make_room(self) -> None:
         """When the column or the window changes, what is looked at stays in the middle of what is left free."""
-        column, height = self.ui.column, self.ui.size[1]
-        if (column, height) == (self._column_shown, self._height_shown):
+        panels, height = np.array(self._panels()), self.ui.size[1]
+        if height == self._height_shown and np.array_equal(panels, self._panels_shown):
             return
-        before = (
-            self._column_shown * height / self._height_shown
-        )  # the picture grows with the window's height
-        self._column_shown, self._height_shown = column, height
+        before = self._panels_shown * height / self._height_shown  # the picture grows with the window's height
+        self._panels_shown, self._height_shown = panels, height
         if self.session.world is None:
             return
         pose, target = self.pose(), np.asarray(ps.get_view_center(), dtype=np.float64)
-        pose = shifted_for_column(pose, target, column - before)
+        pose = shifted_for_panels(pose, target, *(panels - before))
         ps.look_at(tuple(pose.position), tuple(pose.position + pose.look))
         ps.set_view_center_raw(tuple(map(float, target)))
+
+    def _panels(self) -> tuple[float, float]:
+        """Width of the panels at the left and height of those below [px]."""
+        return self.ui.column, self.ui.px(STATUS + TIMELINE)
 
     def pose(self) -> CameraPose:
         """The camera as it is now."""
@@ -236,16 +240,17 @@ class Viewer:
         """What is shown now, for a film: as on the screen with panels, or without them and then in the middle."""
         pose = self.pose()
         depth = float((np.asarray(ps.get_view_center()) - pose.position) @ pose.look)
-        shift = -0.5 * self.ui.column * pose.metres_per_pixel(max(depth, 0.0))
-        return take_picture(panels=panels, transparent=transparent, shift=shift)
+        column, bottom = self._panels()
+        half = 0.5 * pose.metres_per_pixel(max(depth, 0.0))
+        return take_picture(panels=panels, transparent=transparent, shift=(-half * column, -half * bottom))
 
     def _keep_camera(self) -> None:
-        """Tell the session where the picture is taken from, as if there were no column."""
+        """Tell the session where the picture is taken from, as if there were no panels."""
         pose = self.pose()
         target = np.asarray(ps.get_view_center(), dtype=np.float64)
         if (target - pose.position) @ pose.look < 1e-6:
             return
-        pose = shifted_for_column(pose, target, -self.ui.column)
+        pose = shifted_for_panels(pose, target, *-np.array(self._panels()))
         depth = float((target - pose.position) @ pose.look)
         values = (
             tuple(round(float(x), 5) for x in pose.position),

@@ -42,6 +42,21 @@ def test_scrubbing_shows_what_was(box):
     assert timeline.last < last + 3
 
 
+def test_the_bottom_line_follows_a_body_that_moves_under_a_resting_mouse(box):
+    import time
+
+    session = box.session
+    session.pause()
+    box.to(*middle(box))
+    box.until(lambda: "pull" in box.ui.hint, "the hint for a surface")
+    session.set_floor(None)
+    for _ in range(60):
+        session.step()  # it falls away
+    began = time.monotonic()
+    box.until(lambda: "orbit" in box.ui.hint, "the hint for the background")
+    assert time.monotonic() - began < 10
+
+
 def test_space_holds_what_is_played_back_and_forgets_nothing(box):
     session = box.session
     box.frames(20)

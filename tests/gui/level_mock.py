@@ -208,8 +208,9 @@ def test_what_is_looked_at_stays_in_the_middle_when_the_window_changes(box):
     for size in ((1280, 720), (800, 500), (1000, 400), (1280, 720)):
         ps.set_window_size(*size)
         box.frames(3)
-        x, _ = box.pixel(ps.get_view_center())
+        x, y = box.pixel(ps.get_view_center())
         assert x == pytest.approx((box.ui.column + size[0]) / 2, abs=3)
+        assert y == pytest.approx((size[1] - 62) / 2, abs=3)  # above the timeline and the bottom line
 
 
 def test_a_small_window_still_draws(box):

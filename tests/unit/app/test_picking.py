@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.camera import framing, pose_looking, shifted_for_column
+from app.camera import framing, pose_looking, shifted_for_panels
 from app.picking import inside_box, nearest_pixel, pick, pick_surface, plane_hit
 
 numbers = st.floats(-1, 1, allow_nan=False)
@@ -95,12 +95,12 @@ def test_a_box_that_is_framed_is_seen_whole(corner, size):
         assert 0.39 < filled < 0.42
 
 
-def test_the_column_leaves_what_is_looked_at_in_the_middle_of_the_rest():
+def test_panels_leave_what_is_looked_at_in_the_middle_of_the_rest():
     target = np.array([0.1, 0.2, -0.1])
-    pose = shifted_for_column(pose_looking((1, 1, 2), target, 45.0, (1280.0, 720.0)), target, 330.0)
+    pose = shifted_for_panels(pose_looking((1, 1, 2), target, 45.0, (1280.0, 720.0)), target, 330.0, 60.0)
     (pixel,), _ = pose.project(target[None])
-    np.testing.assert_allclose(pixel, (330 + (1280 - 330) / 2, 360), atol=1e-6)
-    back = shifted_for_column(pose, target, -330.0)
+    np.testing.assert_allclose(pixel, (330 + (1280 - 330) / 2, (720 - 60) / 2), atol=1e-6)
+    back = shifted_for_panels(pose, target, -330.0, -60.0)
     np.testing.assert_allclose(back.position, (1, 1, 2), atol=1e-12)
 
 
