@@ -263,7 +263,11 @@ class Pointer:
         self.hovered_handle = self._handle_under(mouse, pose, surfaces)
         if self.hovered_handle is not None:
             self.hover = "handle"
-        elif place != mouse.position or mouse.time - self._hit_at > _HOVER_STILL or self.hover in ("panel", "gizmo"):
+        elif (
+            place != mouse.position
+            or mouse.time - self._hit_at > _HOVER_STILL
+            or self.hover in ("panel", "gizmo")
+        ):
             hit, self._hit_at = self._hit(mouse, pose, surfaces), mouse.time
             self.hover = "background" if hit is None else "surface"
 

@@ -209,7 +209,8 @@ class Viewer:
         panels, height = np.array(self._panels()), self.ui.size[1]
         if height == self._height_shown and np.array_equal(panels, self._panels_shown):
             return
-        before = self._panels_shown * height / self._height_shown  # the picture grows with the window's height
+        # The picture grows with the window's height.
+        before = self._panels_shown * height / self._height_shown
         self._panels_shown, self._height_shown = panels, height
         if self.session.world is None:
             return

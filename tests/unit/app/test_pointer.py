@@ -176,4 +176,6 @@ def test_the_bottom_line_follows_the_mouse(here):
     assert len(said) >= 5
     here.session.tool = "pull"
     here.mouse(here.middle, left=True, left_pressed=True)
+    assert "press Space" in explain(here.pointer, here.session, here.view)
+    here.session.play()
     assert explain(here.pointer, here.session, here.view).startswith("Pulling")
