@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from numpy.polynomial.legendre import leggauss
 from threadpoolctl import threadpool_limits
 
 
@@ -36,6 +37,14 @@ def calibration_ms() -> float:
     """Median time of a 1000 x 1000 float64 matrix product [ms]: how fast this machine is now."""
     matrix = np.random.default_rng(0).normal(size=(1000, 1000))
     return median_ms(lambda: matrix @ matrix, runs=7)
+
+
+def box_gauss(counts, sides, low) -> tuple[np.ndarray, np.ndarray]:
+    """Gauss points [m] and weights [m3] of a box."""
+    rules = [leggauss(count) for count in counts]
+    points = np.stack(np.meshgrid(*[(x + 1) / 2 for x, _ in rules], indexing="ij"), -1).reshape(-1, 3)
+    weights = np.einsum("i,j,k->ijk", *[w / 2 for _, w in rules]).ravel()
+    return points * sides + low, weights * np.prod(sides)
 
 
 def emit(bench: str, **figures) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from figures import emit, single_thread
+from figures import box_gauss, emit, single_thread
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
@@ -32,19 +32,27 @@ from scenes.load import load_scene  # noqa: E402
 from scenes.shipped import find_scene, shipped_scenes  # noqa: E402
 from sim import Shape  # noqa: E402
 
+_POINTS = 5  # in each direction of a brick
+_GHOST = 1e-3
+
 
 def judge(part, shape, handles: int, bricks: int):
     """The bound on the energy [J], and a function that gives a basis's energy, over the same points.
 
-    The points are the Gauss points of the grid's bricks, 27 each, those outside the body with a thousandth of
-    their volume: a function that hides between fewer points, or in a corner of a brick, would be no bound.
+    The points are Gauss points of the grid's bricks, 125 each, those outside the body with a thousandth of their
+    volume: a function that hides between fewer points, or in a corner of a brick, would be no bound. (With 27 the
+    octopus's is 3 % too low.)
     """
     low, high = shape.vertices.amin(0).numpy(), shape.vertices.amax(0).numpy()
     longest = (high - low).max()
     along = round(longest * (bricks / shape.volume) ** (1 / 3))
     bounds = np.stack((low - 1e-3 * longest, high + 1e-3 * longest))
     mesh = voxel_hexes(lambda X: shape.inside(X).numpy(), bounds, along, order=2)
-    points, volumes = mesh.quadrature_points.reshape(-1, 3), mesh.weights.ravel()
+    corners = mesh.nodes[mesh.elements].min(1)
+    side = np.ptp(mesh.nodes[mesh.elements[0]], axis=0)
+    unit, weights = box_gauss((_POINTS,) * 3, side, np.zeros(3))
+    points, volumes = (corners[:, None] + unit).reshape(-1, 3), np.tile(weights, len(corners))
+    volumes = np.where(shape.inside(points).numpy(), volumes, _GHOST * volumes)
     dense = Shape.from_samples(points, volume=float(volumes.sum()))
     material = build_material(part, dense)
     mu, lam = (value.numpy() for value in material.lame(len(points)))
