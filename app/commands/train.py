@@ -130,6 +130,9 @@ def _train_one(path, shape, material, config, workers, resume, checkpoint, cubat
 
     def show(progress) -> None:
         bar.update(progress.step - bar.n)
+        if not math.isfinite(progress.energy):
+            bar.set_postfix_str("finding the body's modes")
+            return
         above = progress.energy / progress.bound_estimate - 1
         energy = f"{100 * above:.1f} % to go" if math.isfinite(above) else f"{progress.energy:.4g}"
         bar.set_postfix_str(f"energy {energy}, rank {progress.effective_rank:.1f}", refresh=False)

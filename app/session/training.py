@@ -196,7 +196,8 @@ class TrainingCommands(LoadingCommands):
         view.energy_above_bound = progress.energy / bound - 1 if bound > 0 else math.nan
         view.rate, view.seconds_left = progress.rate, progress.remaining_seconds
         if view.state == "running":
-            view.message = f"Step {progress.step} of {progress.steps}"
+            begun = math.isfinite(progress.energy)
+            view.message = f"Step {progress.step} of {progress.steps}" if begun else "Finding the body's modes"
 
 
 class Curve:
