@@ -14,7 +14,7 @@ from optim.config import TrainConfig
 from optim.recipe_training import train_by_recipe
 from optim.recipes import RECIPES
 from optim.train import Progress, train
-from optim.untrained import cosine_basis, rkpm_basis
+from optim.untrained import cosine_basis, rkpm_basis, spline_basis
 from sim.basis import HandleBasis
 from sim.errors import TrainingError
 from sim.material import Material
@@ -51,8 +51,12 @@ _WORDS = {
     "adam-penalty": "the paper's Adam and penalty, derivatives exact",
     "kaolin": "the paper's Adam and penalty by finite differences, as Kaolin",
     "rkpm": "reproducing kernels, no training",
+    "spline": "the body's modes over splines, which the network reads, no training",
     "cosine": "cosine modes of the box, no training",
 }
+
+
+_UNTRAINED = {"rkpm": rkpm_basis, "spline": spline_basis, "cosine": cosine_basis}
 
 
 def find_method(name: str) -> Method:
@@ -69,10 +73,8 @@ def find_method(name: str) -> Method:
             return train_by_recipe(recipe, shape, material, config, on_progress, cancel)
 
         return Method(name, _WORDS[name], learn, recipe.learning_rate)
-    if name == "rkpm":
-        return Method(name, _WORDS[name], _untrained(rkpm_basis))
-    if name == "cosine":
-        return Method(name, _WORDS[name], _untrained(cosine_basis))
+    if name in _UNTRAINED:
+        return Method(name, _WORDS[name], _untrained(_UNTRAINED[name]))
     # Asked once in advance: a name nobody knows must not cost the methods before it.
     try:
         build_optimizer(name, nn.ModuleList([nn.Linear(3, 8), nn.Linear(8, 8)]))

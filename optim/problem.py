@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from optim.config import TrainConfig
 from optim.head import rayleigh_ritz
 from optim.losses import linear_energy_gram, mass_gram
-from optim.spline_modes import spline_modes
+from optim.spline_modes import SPLINES, spline_modes
 from sim.basis import HandleBasis
 from sim.errors import TrainingError
 from sim.material import Material
@@ -119,8 +119,8 @@ class Problem:
             shape, self.material, sampled, material, self.centre, self.scale, self.points.device
         )
 
-    def find_modes(self, count: int) -> SplineField:
-        """The body's `count` lowest modes over splines; see `spline_modes`."""
+    def find_modes(self, count: int, splines: int = SPLINES) -> SplineField:
+        """The body's `count` lowest modes over about so many splines; see `spline_modes`."""
         return spline_modes(
             self.samples,
             self.mass.cpu(),
@@ -129,6 +129,7 @@ class Problem:
             centre=self.centre,
             scale=self.scale,
             cover=self.shape.vertices,
+            splines=splines,
         )
 
     def reading(self, modes: SplineField) -> Problem:

@@ -1,13 +1,16 @@
 """Handles that need no training: the best within a space that is simply written down.
 
-What training must beat: the cosine modes of the box around a body, and a Rayleigh-Ritz solve over reproducing
-kernels (RKPM), whose lowest energies, with enough nodes, also serve as the reference that others are measured by.
+What training must beat: the cosine modes of the box around a body, and Rayleigh-Ritz solves over reproducing
+kernels (RKPM) and over splines; the lowest energies of many of those also serve as the reference that others are
+measured by.
 """
 
 from __future__ import annotations
 
 import torch
 
+from optim.problem import Problem
+from optim.spline_modes import SPLINES
 from sim.basis import HandleBasis
 from sim.errors import TrainingError
 from sim.fields import CosineField, Field
@@ -39,6 +42,16 @@ def rkpm_basis(
         TrainingError: fewer independent kernels than handles.
     """
     return ritz_basis(rkpm_field(shape.samples, nodes, seed=seed), shape, material, handles)
+
+
+def spline_basis(shape: Shape, material: Material, handles: int, *, splines: int = SPLINES) -> HandleBasis:
+    """The constant and the body's `handles - 1` modes of least energy over splines (optim/spline_modes.py).
+
+    What training starts from. Fewer handles where the samples do not tell more apart.
+    """
+    problem = Problem.build(shape, material, torch.device("cpu")).dense()
+    modes = problem.find_modes(handles - 1, splines)
+    return HandleBasis(modes).orthonormalized(shape, material)
 
 
 def rkpm_field(samples: Tensor, nodes: int, *, seed: int = 0) -> RkpmField:

@@ -81,7 +81,7 @@ def measure(scene: str, config: TrainConfig, bricks: int) -> dict:
     path: list[list[float]] = []
 
     def watch(progress) -> None:
-        if not path or path[-1][1] != progress.energy:
+        if np.isfinite(progress.energy) and (not path or path[-1][1] != progress.energy):
             path.append([round(time.process_time() - began, 2), progress.energy])
 
     began = time.process_time()

@@ -1,14 +1,14 @@
 """Trained handles against full-space FEM, beside cosine modes and reproducing kernels, on a beam and a cube.
 
 One JSON line; RMS distances [m] over a grid of points at step 100 of 0.05 s (`rms`) and at the worst step
-(`worst`), implicit Euler in all. E 1e5 Pa, nu 0.45, 500 kg/m3, g = 10 m/s2, 32 handles counting the constant one.
+(`worst`), implicit Euler in all. E 1e5 Pa unless said, nu 0.45, 500 kg/m3, g = 10 m/s2; 32 handles counting the
+constant one.
 
 beam: 1 x 0.25 x 0.25 m, held at x >= 0.98 by hard pins and, as `springs`, by 1e7 N/m. One plane of its samples
 lies there, at 0.98 itself, where the FEM is clamped. cube: 1 m, dropped 0.2 m onto a frictionless floor, whose
-stiffness is the FEM floor's; E 1.5e4 Pa, at which cosine modes are some .0136 m off, and, as `stiff`, E 1e5 Pa, at
-which the cube hardly deforms and all are within a tenth of a millimetre of one another. Both bodies are summed
-over Gauss points, so that no cubature error is in it. `rkpm` is given with as many nodes as handles, twice as many,
-and the default of optim/untrained.py.
+stiffness is the FEM floor's; E 1.5e4 Pa and, as `stiff`, 1e5 Pa, at which it hardly deforms and nearly all are
+within a tenth of a millimetre of one another. Both bodies are summed over Gauss points, so that no cubature error is
+in it. `rkpm` is given with as many nodes as handles, twice as many, and the default of optim/untrained.py.
 Run it with OMP_NUM_THREADS=1.
 """
 

@@ -25,6 +25,7 @@ NAMES = [
     "adam-penalty",
     "kaolin",
     "rkpm",
+    "spline",
     "cosine",
 ]
 
@@ -90,7 +91,7 @@ def test_every_method_gives_handles(name, shape):
     basis = method.learn(shape, Material(), CONFIG, lambda p: steps.append(p.step), None)
     assert basis.handles == 6
     assert torch.isfinite(basis.weights(shape.samples)).all()
-    assert (method.learning_rate is None) == (name in ("rkpm", "cosine")) == (not steps)
+    assert (method.learning_rate is None) == (name in ("rkpm", "spline", "cosine")) == (not steps)
 
 
 @pytest.mark.skipif(
