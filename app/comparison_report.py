@@ -83,9 +83,9 @@ class Report:
             self.table(),
             "\n".join(f"- `{m['name']}`: {m['what']}." for m in self.methods),
             "**Energy over the reference**: expected elastic energy of the best orthonormal handles in the span of "
-            "what came out, over that of the best handles within a rich space of reproducing kernels or splines, less one. The "
-            "reference is an upper bound of the true minimum, so a little under 0 is possible and the distance from "
-            "the true minimum is larger than the figure. Handles that are linearly dependent have none.",
+            "what came out, over that of the best handles within a rich space of reproducing kernels or splines, less "
+            "one. The reference is an upper bound of the true minimum, so a little under 0 is possible and the "
+            "distance from the true minimum is larger than the figure. Handles that are linearly dependent have none.",
             "**Motion error**: the body held at an end of its longest side hangs under gravity across it, for either "
             f"end. RMS distance from the same solver with {self.reference['motion_handles']} handles, over the RMS "
             "of that one's displacement. The reference is a reduced model too, not finite elements.",

@@ -197,7 +197,9 @@ class TrainingCommands(LoadingCommands):
         view.rate, view.seconds_left = progress.rate, progress.remaining_seconds
         if view.state == "running":
             begun = math.isfinite(progress.energy)
-            view.message = f"Step {progress.step} of {progress.steps}" if begun else "Finding the body's modes"
+            view.message = (
+                f"Step {progress.step} of {progress.steps}" if begun else "Finding the body's modes"
+            )
 
 
 class Curve:
