@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -50,14 +51,15 @@ class Integrator:
         hands: dict[BodyStepper, Hands],
         timestep: float,
         gravity: np.ndarray,
+        deadline: float = math.inf,
     ) -> list[GroupReport]:
-        """Advance all bodies by `timestep` [s]."""
+        """Advance all bodies by `timestep` [s]; after the deadline as `minimize` says."""
         for stepper in steppers:
             if stepper.kinematic:
                 stepper.aim(timestep)
         reports = []
         for group in _touching(steppers, timestep):
-            reports.append(self._step_group(group, steppers, hands, timestep, gravity))
+            reports.append(self._step_group(group, steppers, hands, timestep, gravity, deadline))
         for stepper in steppers:
             if stepper.kinematic:
                 stepper.move_rigidly(timestep)
@@ -70,13 +72,14 @@ class Integrator:
         hands: dict[BodyStepper, Hands],
         timestep: float,
         gravity: np.ndarray,
+        deadline: float,
     ) -> GroupReport:
         before = [(s.body.position, s.body.velocity) for s in group]
         obstacles = [s for s in everyone if s.kinematic]
         for halving in range(_HALVINGS + 1):
             parts = 2**halving
             for _ in range(parts):
-                report = self._advance(group, obstacles, hands, timestep / parts, gravity)
+                report = self._advance(group, obstacles, hands, timestep / parts, gravity, deadline)
                 if report is None:
                     break
             if report is not None:
@@ -99,6 +102,7 @@ class Integrator:
         hands: dict[BodyStepper, Hands],
         timestep: float,
         gravity: np.ndarray,
+        deadline: float,
     ) -> GroupReport | None:
         """One implicit Euler step of a group; None when it did not end in finite numbers."""
         parts = [s.potential(timestep, gravity, hands.get(s, Hands())) for s in group]
@@ -116,7 +120,12 @@ class Integrator:
         )
         key = tuple(group)
         solution = minimize(
-            potential, z, residual_scale=unit, tolerance=1.0, factor=self._factors.pop(key, None)
+            potential,
+            z,
+            residual_scale=unit,
+            tolerance=1.0,
+            factor=self._factors.pop(key, None),
+            deadline=deadline,
         )
         if not (np.isfinite(solution.z).all() and np.isfinite(solution.energy)):
             return None

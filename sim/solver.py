@@ -6,6 +6,7 @@ Equations and the measurements behind the choices: docs/solver.md.
 from __future__ import annotations
 
 import math
+import time
 from collections import deque
 from dataclasses import dataclass
 
@@ -65,6 +66,7 @@ def minimize(
     tolerance: float,
     factor: Factor | None = None,
     max_iterations: int = 100,
+    deadline: float = math.inf,
 ) -> Solution:
     """Minimise an incremental potential from `z`.
 
@@ -73,9 +75,11 @@ def minimize(
             displacement error in metres.
         tolerance: in that unit.
         factor: of an earlier, similar problem; tried first when the space is large.
+        deadline: reading of `time.perf_counter` after which no further iteration begins but the first.
 
     Returns:
-        The solution; `converged` is False when `max_iterations` were not enough or no step lowers the energy.
+        The solution; `converged` is False when `max_iterations` or the time were not enough or no step lowers the
+        energy.
         Its energy never exceeds the start's.
     """
     quasi = z.shape[1] > _NEWTON_RANK
@@ -90,6 +94,8 @@ def minimize(
         # At least one iteration: a start within the tolerance is still a step not taken, and a large body in slow
         # motion would stand still. Only what is far below it is at rest.
         if residual <= (tolerance if iteration else _REST * tolerance) or iteration >= max_iterations:
+            break
+        if iteration and time.perf_counter() > deadline:
             break
         if factor is None:
             factor, filtered = factorize(potential, z, filtered)

@@ -7,6 +7,7 @@ report = world.step()
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -196,8 +197,12 @@ class World:
 
     # -- motion ---------------------------------------------------------------------------------------------
 
-    def step(self) -> StepReport:
+    def step(self, *, at_most: float = math.inf) -> StepReport:
         """Advance by one time step. Never raises for what bodies do, and never leaves a NaN behind.
+
+        Args:
+            at_most: seconds after which the solver begins no further iteration: for who must draw a picture in
+                time. The step then ends where it is, not converged, and depends on the machine.
 
         A body whose step fails is stepped in halves, then in quarters...; if that fails too it keeps its last
         good state, and the report says so.
@@ -212,7 +217,7 @@ class World:
                 for body, stepper in self._steppers.items()
             }
             results = self._integrator.step(
-                list(self._steppers.values()), hands, self._timestep, self._gravity
+                list(self._steppers.values()), hands, self._timestep, self._gravity, began + at_most
             )
             kinetic = sum(body.kinetic_energy() for body in self._steppers)
             elastic = sum(body.elastic_energy() for body in self._steppers)

@@ -16,6 +16,7 @@ from sim.incremental_potential import Damping
 
 _BUDGET = 0.012  # seconds of stepping in a frame: the rest is for drawing and for training
 _LONGEST_FRAME = 0.25  # after a longer pause (a dialog, a sleeping laptop) the lost time is not caught up
+_LONGEST_STEP = 0.1  # [s] a step that needs longer ends where it is: the window must be drawn
 _SMOOTHING = 0.1  # weight of the newest value in smoothed figures
 _SPEEDS = (0.01, 10.0)
 
@@ -203,7 +204,7 @@ class SimulationCommands(SessionState):
         """A step into the timeline; whatever goes wrong becomes a notice, and time holds."""
         world = self.world
         try:
-            report = world.step()
+            report = world.step(at_most=_LONGEST_STEP)
             if not all(np.isfinite(body.position).all() for body in world.bodies):
                 raise WorldError("A step gave positions that are not numbers; the last good ones are shown.")
         except Exception as error:  # a step must not take the window down

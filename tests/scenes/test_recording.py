@@ -147,7 +147,7 @@ def test_interrupted_it_keeps_what_was_filmed_and_simulated(tmp_path):
     command += ["--size", "160x90", "--seconds", "600", "--trajectory", str(tmp_path / "motion.safetensors")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         seen = b""
-        while not re.search(rb" [5-9]/36000", seen):  # the progress bar has counted some frames
+        while not re.search(rb" ([5-9]|[0-9]{2,})/36000", seen):  # the progress bar has counted some frames
             seen += process.stderr.read(1)
         process.send_signal(signal.SIGINT)
         said, complaint = process.communicate(timeout=120)

@@ -1,5 +1,7 @@
 """Worlds: what falls, holds, conserves, and comes back, against closed forms and conservation laws."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -371,3 +373,20 @@ def test_requests_without_sense_are_refused_in_words(world, act, told):
         act(world, body)
     assert world.pins == pins
     assert world.step().converged
+
+
+def test_a_step_that_may_not_last_ends_after_an_iteration_and_the_next_ones_catch_up():
+    """The oracle is the same fall with all the time it wants: both come to rest in the same place."""
+    rest = []
+    for at_most in (0.0, math.inf):
+        body = make_body(box_shape(BEAM), Material(3e5, 0.4, 1000.0), handles=8)
+        world = World(timestep=1 / 20, device="cpu")
+        world.add(body)
+        world.pin(body, where=lambda X: X[:, 0] > 0.95)
+        reports = [world.step(at_most=at_most) for _ in range(300)]
+        assert all(report.converged for report in reports) == (at_most > 0)
+        assert at_most > 0 or all(report.iterations <= 1 for report in reports)
+        assert all(math.isfinite(report.energy) for report in reports)
+        rest.append(body.deform(body.shape.vertices).numpy())
+    np.testing.assert_allclose(rest[0], rest[1], atol=1e-3)
+    assert np.abs(rest[1] - body.shape.vertices.numpy()).max() > 0.05
