@@ -47,6 +47,7 @@ def run(
         cubature: instead of the scene's: optimized, clusters, uniform.
     """
     from app.film import shoot
+    from app.interrupt import until_interrupted
     from app.motion import SimulatedMotion
     from scenes.load import load_scene
     from scenes.shipped import find_scene
@@ -61,11 +62,14 @@ def run(
     if known is not None:
         print(f"{resume}: taken up to {motion.resumed:.3g} s; from there it is simulated.")
     saved = time.monotonic()
-    with tqdm(total=settings.frames, desc=output.name, unit="frame") as bar:
+    # Ctrl-C is asked for between frames: raised just anywhere, a callback from native code could swallow it.
+    with tqdm(total=settings.frames, desc=output.name, unit="frame") as bar, until_interrupted() as stop:
 
         def show(number: int) -> None:
             nonlocal saved
             bar.update()
+            if stop.is_set():
+                raise KeyboardInterrupt
             if trajectory is not None and time.monotonic() - saved > _SAVE_EVERY:
                 motion.trajectory().save(trajectory)
                 saved = time.monotonic()

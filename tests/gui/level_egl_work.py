@@ -325,7 +325,7 @@ def test_a_floating_panel_that_fails_leaves_the_window_alive(box):
 
 
 def test_a_step_that_fails_leaves_the_window_alive(box, monkeypatch):
-    def bad():
+    def bad(**_):
         raise RuntimeError("no step today")
 
     monkeypatch.setattr(box.session.world, "step", bad)
