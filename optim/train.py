@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -138,8 +138,9 @@ class _Run:
         if config.body_modes != 0 and not self._cancelled(cancel):
             count = config.handles - 1 if config.body_modes is None else config.body_modes
             modes = problem.find_modes(count) if start is None else start.modes()
-            self.workers.broadcast([modes.coefficients])
-            problem = problem.reading(modes)
+            coefficients = modes.coefficients.to(self.device)  # where the processes can exchange it
+            self.workers.broadcast([coefficients])
+            problem = problem.reading(replace(modes, coefficients=coefficients.cpu()))
         if self._cancelled(cancel):
             return
         self.problem = problem
