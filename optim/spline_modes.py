@@ -22,6 +22,7 @@ SPLINES = 3000
 """Splines over a body; more are nearer to the bound, and slower."""
 
 _SAMPLES_PER_SPLINE = 8  # with fewer, splines hide between the samples
+_BLOCK = 8192  # samples at once
 _FEW = 400  # splines up to which a dense solver is quicker
 _SMOOTHING = 1e-5  # share of the usual stiffness that keeps a spline at the rim in line with its neighbours
 _NOISE = 1e-9  # share of the largest 1/e under which a mode is rounding
@@ -36,6 +37,7 @@ def spline_modes(
     *,
     centre: Tensor,
     scale: float,
+    bending: float = 0.0,
     cover: Tensor | None = None,
     splines: int = SPLINES,
 ) -> SplineField:
@@ -55,20 +57,12 @@ def spline_modes(
     """
     everywhere = samples if cover is None else torch.cat([samples, cover])
     grid = _grid(everywhere, min(splines, len(samples) // _SAMPLES_PER_SPLINE))
-    V, G = _matrices(grid, samples)
     m, s = mass.numpy(), stiffness.numpy()
     X = ((samples - centre) / scale).numpy()
-    # E = sum_i s_i (3 w^2 + 2 w X . grad w + (|X|^2 + 1) |grad w|^2), gradients by X
-    radial = sum(sp.diags(X[:, axis] * scale) @ G[axis] for axis in range(3))
-    cross = V.T @ sp.diags(s) @ radial
-    A = 3 * (V.T @ sp.diags(s) @ V) + cross + cross.T
-    reach = sp.diags(s * scale**2 * (np.square(X).sum(1) + 1))
-    for gradient in G:
-        A = A + gradient.T @ reach @ gradient
+    A, M, moment = _assemble(grid, samples, X, m, s, scale, bending)
     A = A + (_SMOOTHING * A.diagonal().mean()) * _roughness(grid)
-    M, moment = V.T @ sp.diags(m) @ V, V.T @ m
     solve = _dense_modes if len(grid.nodes) <= max(_FEW, 3 * count) else _sparse_modes
-    return SplineField(grid, torch.from_numpy(solve(A.tocsc(), M.tocsc(), moment, count)))
+    return SplineField(grid, torch.from_numpy(solve(A.tocsc(), M, moment, count)))
 
 
 def _grid(points: Tensor, splines: int) -> SplineGrid:
@@ -90,16 +84,48 @@ def _grid(points: Tensor, splines: int) -> SplineGrid:
     return SplineGrid.over(points, high)
 
 
-def _matrices(grid: SplineGrid, points: Tensor) -> tuple[sp.csr_matrix, list[sp.csr_matrix]]:
-    """Values (n, m) and gradients [1/m] by direction of all splines at points, sparse."""
-    rows, values, gradients = grid.at(points)
-    ends = np.arange(0, rows.numel() + 1, 27)
+def _assemble(
+    grid: SplineGrid,
+    samples: Tensor,
+    X: np.ndarray,
+    mass: np.ndarray,
+    stiffness: np.ndarray,
+    scale: float,
+    bending: float,
+) -> tuple[sp.csc_matrix, sp.csc_matrix, np.ndarray]:
+    """Energy and mass of the splines, (m, m) each, and the moment `V^T mass`, (m,).
 
-    def matrix(entries: Tensor) -> sp.csr_matrix:
-        shape = (len(points), len(grid.nodes))
-        return sp.csr_matrix((entries.numpy().ravel(), rows.numpy().ravel(), ends), shape=shape)
-
-    return matrix(values), [matrix(gradient) for gradient in gradients]
+    Summed cell by cell, as only 27 splines overlap there: dense products of small matrices.
+    """
+    rows, _ = grid.at(samples, order=0)
+    order = torch.argsort(rows[:, 0], stable=True)
+    triples, moment = [], np.zeros(len(grid.nodes))
+    for block in order.split(_BLOCK):
+        rows, parts = grid.at(samples[block], order=2)
+        rows, parts = rows.numpy(), parts.numpy()
+        parts[1:4] *= scale
+        parts[4:] *= scale**2
+        b = block.numpy()
+        m, s, x = mass[b, None], stiffness[b, None], X[b]
+        reach = s * (np.square(x).sum(1, keepdims=True) + 1)
+        weights = np.stack([reach] * 3 + [bending**2 * s] * 3 + [2 * bending**2 * s] * 3)
+        value, slopes = parts[0], parts[1:]
+        radial = np.einsum("dnk,nd->nk", parts[1:4], x)
+        doubled = s * (1.5 * value + radial)
+        weighted = weights * slopes
+        moment += np.bincount(rows.ravel(), (m * value).ravel(), len(moment))
+        ends = np.flatnonzero(np.diff(rows[:, 0], append=-1)) + 1
+        for start, end in zip(np.append(0, ends[:-1]), ends, strict=True):
+            v = value[start:end]
+            cross = v.T @ doubled[start:end]
+            flat = slopes[:, start:end].reshape(-1, 27)
+            energy = cross + cross.T + flat.T @ weighted[:, start:end].reshape(-1, 27)
+            triples.append((rows[start], energy, v.T @ (m[start:end] * v)))
+    where, energies, masses = (np.stack(part) for part in zip(*triples, strict=True))
+    row, column = np.repeat(where, 27, axis=1).ravel(), np.tile(where, (1, 27)).ravel()
+    shape = len(moment), len(moment)
+    A, M = (sp.csc_matrix((part.ravel(), (row, column)), shape=shape) for part in (energies, masses))
+    return A, M, moment
 
 
 def _roughness(grid: SplineGrid) -> sp.csc_matrix:

@@ -40,11 +40,20 @@ class Load:
 class Floor:
     """Frictionless half-quadratic floor: energy `stiffness/2 (height - y)^2` per area below `height` [m].
 
-    stiffness: pressure per penetration [Pa/m], over the surface nodes with their lumped rest area.
+    stiffness: pressure per penetration [Pa/m], over the surface nodes with their lumped rest area, or over
+    `points` of the body at rest, (m, 3) [m], that stand for `areas` (m,) [m2].
     """
 
     height: float
     stiffness: float
+    points: np.ndarray | None = None
+    areas: np.ndarray | None = None
+
+    def springs(self, mesh: Mesh) -> tuple[sp.csr_matrix, np.ndarray]:
+        """Where the floor pushes, as interpolation from the nodes (m, n), and each one's stiffness [N/m], (m,)."""
+        if self.points is None:
+            return sp.identity(len(mesh.nodes), format="csr"), self.stiffness * mesh.boundary_areas()
+        return mesh.interpolation(self.points).tocsr(), self.stiffness * self.areas
 
 
 @dataclass(frozen=True)
@@ -135,9 +144,12 @@ class BandedSystem:
         values = element_matrices.reshape(-1)[self.lower]
         return np.bincount(self.slot, values, self.size * self.band).reshape(self.size, self.band).T
 
-    def add_diagonal(self, matrix, diagonal):
-        """Add one value per dof, `diagonal` (n, 3) over all nodes, to an assembled matrix."""
-        matrix[0] += diagonal[self.nodes].ravel()
+    def add(self, matrix, coupling: sp.spmatrix, axis: int):
+        """Add a symmetric coupling (n, n) between the nodes' dofs of one axis, within elements, to a matrix."""
+        among = coupling.tocsr()[self.nodes][:, self.nodes].tocoo()
+        lower = among.row >= among.col
+        row, column = among.row[lower], among.col[lower]
+        np.add.at(matrix, (3 * (row - column), 3 * column + axis), among.data[lower])
 
     def solve(self, matrix, right):
         """Solution (n, 3), zero on the clamped nodes; raises `LinAlgError` when not positive definite."""
@@ -188,7 +200,7 @@ def simulate(
     )
     system = BandedSystem(mesh, free)
     shares = [(load, _share(mesh, load.where)) for load in loads]
-    floor_stiffness = floor.stiffness * mesh.boundary_areas() if floor else np.zeros(len(mesh.nodes))
+    touch, floor_stiffness = (floor or Floor(-np.inf, 0.0)).springs(mesh)
     floor_height = floor.height if floor else -np.inf
     inertia = 1 / dt**2
     lumped_to_elements = _element_mass(mesh, material) * inertia
@@ -208,7 +220,7 @@ def simulate(
                 y[nodes] = mesh.nodes[nodes] + motion(time)
 
         def energy(y, x=x, external=external, target=target):
-            away, depth = y - target, np.maximum(floor_height - y[:, 1], 0)
+            away, depth = y - target, np.maximum(floor_height - touch @ y[:, 1], 0)
             kinetic = inertia / 2 * float((away * (mass @ away)).sum())
             return (
                 kinetic
@@ -218,11 +230,10 @@ def simulate(
             )
 
         for _ in range(max_iterations):
-            depth = np.maximum(floor_height - y[:, 1], 0)
+            depth = np.maximum(floor_height - touch @ y[:, 1], 0)
             gradient = inertia * (mass @ (y - target)) + elasticity.gradient(y) - external
-            gradient[:, 1] -= floor_stiffness * depth
-            contact = np.zeros_like(y)
-            contact[:, 1] = floor_stiffness * (depth > 0)
+            gradient[:, 1] -= touch.T @ (floor_stiffness * depth)
+            contact = touch.T @ sp.diags(floor_stiffness * (depth > 0)) @ touch
             direction = _newton_direction(system, elasticity, lumped_to_elements, y, gradient, contact)
             count += 1
             y, length = _line_search(energy, y, direction, float((gradient * direction).sum()))
@@ -240,7 +251,7 @@ def simulate(
 def _newton_direction(system, elasticity, inertia, y, gradient, contact):
     for positive in (False, True):
         matrix = system.assemble(elasticity.element_hessians(y, positive=positive) + inertia)
-        system.add_diagonal(matrix, contact)
+        system.add(matrix, contact, axis=1)
         try:
             return system.solve(matrix, -gradient)
         except LinAlgError:
