@@ -91,7 +91,17 @@ class Checkpoint:
         Raises:
             TrainingError: it belongs to a network or optimizer of another kind.
         """
-        for name in ("handles", "optimizer", "layers", "width", "activation", "gain", "head", "body_modes"):
+        for name in (
+            "handles",
+            "optimizer",
+            "layers",
+            "width",
+            "activation",
+            "gain",
+            "head",
+            "body_modes",
+            "bending",
+        ):
             if self.config.get(name) != getattr(config, name):
                 raise TrainingError(
                     f"The checkpoint was made with {name} = {self.config.get(name)!r}, this run has "

@@ -12,6 +12,10 @@ PRESETS = {"draft": 60, "good": 200, "best": 1000}
 """Steps of each preset: about two, eight and thirty-five CPU seconds for 32 handles, the finish included."""
 
 
+BENDING = 0.1
+"""Internal length of the energy, in units of the body's longest side: measured, docs/training.md."""
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """Settings of `train`.
@@ -58,6 +62,10 @@ class TrainConfig:
     """Multiplies positions (the body's longest side is 1); None is 4 where the network reads the body's modes, else
     it is taken from the shape (`optim.problem.input_gain`)."""
 
+    bending: float = BENDING
+    """What strain gradients cost beside strain: the energy's internal length (optim/losses.py), in units of the
+    body's longest side. 0 is the paper's energy; its handles have no slope at the surface, and move worse."""
+
     batch: int = 1000
     """Samples a step, drawn anew each time."""
 
@@ -78,6 +86,7 @@ class TrainConfig:
             "width": (8, 2048),
             "batch": (64, 1_000_000),
             "clip": (1e-6, 1e6),
+            "bending": (0, 100),
         }
         if self.body_modes is not None:
             limits["body_modes"] = (0, 511)

@@ -1,4 +1,4 @@
-"""The elastic energy that good handles make small: its exact expectation over random handle motions.
+"""The energy that good handles make small: the exact expectation of the elastic one over random handle motions.
 
 With `F = I + sum_h T_h g_h`, `g_h = w_h [I3; 0] + [X; 1] grad w_h^T` (4 x 3) and `T ~ N(0, sigma^2)` entry by
 entry, `E[sum_h ...]` has a closed form: no transforms are drawn and the loss has no noise of its own. Positions
@@ -12,70 +12,80 @@ import torch
 Tensor = torch.Tensor
 
 
-def linear_energy_gram(values: Tensor, gradients: Tensor, points: Tensor, stiffness: Tensor) -> Tensor:
-    """Expected linear elastic energy as a quadratic form of the weights.
+def energy_and_mass(
+    jet: Tensor, points: Tensor, stiffness: Tensor, mass: Tensor, bending: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """Energy and mass of functions at some points, as quadratic forms of `[1, functions]`; sums over points add up.
 
-    `E = sum_i s_i (3 w^2 + 2 w X . grad w + (|X|^2 + 1) |grad w|^2)`, separable over handles, so that its best
-    subspace is an eigenproblem.
+    `E = sum_i s_i (3 w^2 + 2 w X . grad w + (|X|^2 + 1) |grad w|^2 + bending^2 |grad grad w|^2)`: the expected
+    linear elastic energy, and what strain gradients cost in a material of that internal length (Mindlin 1964).
+    Both are separable over handles, so that their best subspace is an eigenproblem.
 
     Args:
-        values: (n, K). gradients: (n, K, 3). points: normalised positions (n, 3).
+        jet: of K functions, normalised, along x, y, z or frames drawn at random, (4 or 5, n, K), sim/jets.py. Its
+            fifth row is what `bending` weighs.
+        points: normalised positions by the same frames, (n, 3). mass: (n,).
         stiffness: `sigma^2 volume (lambda / 2 + 2 mu)` a point, (n,).
+        bending: internal length in units of the longest side.
 
     Returns:
-        Symmetric float64 Gram matrix (K, K), differentiable.
+        Symmetric float64 matrices (K + 1, K + 1), the constant first, differentiable once.
     """
-    return _EnergyGram.apply(values, gradients, points, stiffness)
+    return _EnergyAndMass.apply(jet, points, stiffness, mass, bending)
 
 
-def mass_gram(values: Tensor, mass: Tensor) -> Tensor:
-    """`(f - mean)^T diag(mass) (f - mean)`, float64 (K, K); `mass` sums to 1, the mean is mass-weighted."""
-    return _MassGram.apply(values, mass)
+def without_mean(energy: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
+    """The same forms for the functions less their mass-weighted mean, (K, K); the mass of the constant is 1."""
+    mean = mass[0, 1:]
+    cross = torch.outer(energy[0, 1:], mean)
+    both = torch.outer(mean, mean)
+    return energy[1:, 1:] - cross - cross.T + energy[0, 0] * both, mass[1:, 1:] - both
 
 
-class _EnergyGram(torch.autograd.Function):
-    """Its derivative by hand: a Gram matrix is symmetric, so one product does where autograd takes two."""
+class _EnergyAndMass(torch.autograd.Function):
+    """Its derivative by hand: Gram matrices are symmetric, so one product does where autograd takes two.
 
-    @staticmethod
-    def forward(ctx, values: Tensor, gradients: Tensor, points: Tensor, stiffness: Tensor) -> Tensor:
-        v, g, X, s = values.double(), gradients.double(), points.double(), stiffness.double()[:, None]
-        radial = torch.einsum("nkd,nd->nk", g, X)
-        flat = g.permute(2, 0, 1).reshape(-1, v.shape[1])
-        weight = (s * (X.square().sum(1, keepdim=True) + 1)).repeat(3, 1)
-        gram = v.T @ (s * (3 * v + 2 * radial)) + flat.T @ (weight * flat)
-        ctx.save_for_backward(v, radial, flat, X, s, weight)
-        ctx.dtypes = values.dtype, gradients.dtype
-        return (gram + gram.T) / 2
+    The energy is summed in the jet's precision, the mass, whose inverse is taken, in float64.
+    """
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        v, radial, flat, X, s, weight = ctx.saved_tensors
-        G = upstream + upstream.T
-        by_value = (s * (3 * v + radial)) @ G
-        by_radial = (s * v) @ G
-        by_gradient = ((weight * flat) @ G).reshape(3, *v.shape)
-        by_gradient = by_gradient.addcmul_(X.T[:, :, None], by_radial).permute(1, 2, 0)
-        return by_value.to(ctx.dtypes[0]), by_gradient.to(ctx.dtypes[1]), None, None
-
-
-class _MassGram(torch.autograd.Function):
-    """As `_EnergyGram`. The mean's own derivative vanishes, as the centred values have none."""
-
-    @staticmethod
-    def forward(ctx, values: Tensor, mass: Tensor) -> Tensor:
-        v, m = values.double(), mass.double()
-        centred = v - m @ v
-        weighted = m[:, None] * centred
-        ctx.save_for_backward(weighted)
-        ctx.dtype = values.dtype
-        return centred.T @ weighted
+    def forward(
+        ctx, jet: Tensor, points: Tensor, stiffness: Tensor, mass: Tensor, bending: float
+    ) -> tuple[Tensor, Tensor]:
+        s, X = stiffness.to(jet)[:, None], points.to(jet)
+        value, flat = jet[0], jet[1:].reshape(-1, jet.shape[2])
+        radial = (jet[1] * X[:, :1]).addcmul_(jet[2], X[:, 1:2]).addcmul_(jet[3], X[:, 2:])
+        stretched = s * (3 * value + radial)
+        reach = s * (X.square().sum(1, keepdim=True) + 1)
+        weights = torch.cat([reach] * 3 + [bending**2 * s] * (len(jet) - 4))
+        weighted = weights * flat
+        sv = s * value
+        gram = (stretched.T @ value + sv.T @ radial + weighted.T @ flat).double()
+        energy = _bordered(3 * stiffness.double().sum(), stretched.sum(0).double(), (gram + gram.T) / 2)
+        exact, m = value.double(), mass.double()[:, None]
+        mv = m * exact
+        ctx.save_for_backward(stretched, sv, weighted, mv.to(jet), X, s, m.to(jet))
+        return energy, _bordered(m.sum(), mv.sum(0), exact.T @ mv)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, upstream: Tensor) -> tuple[Tensor, None]:
-        (weighted,) = ctx.saved_tensors
-        return (weighted @ (upstream + upstream.T)).to(ctx.dtype), None
+    def backward(ctx, by_energy: Tensor, by_mass: Tensor) -> tuple[Tensor | None, ...]:
+        stretched, sv, weighted, mv, X, s, m = ctx.saved_tensors
+        by_energy, by_mass = ((by + by.T).to(mv) for by in (by_energy, by_mass))
+        slope, border = by_energy[1:, 1:], by_energy[0, 1:]
+        points = len(mv)
+        by_radial = torch.addcmul(sv @ slope, s, border)
+        by_value = torch.addmm(stretched @ slope, mv, by_mass[1:, 1:])
+        by_value.addcmul_(s, border, value=3).addcmul_(m, by_mass[0, 1:])
+        by_slopes = (weighted @ slope).view(-1, points, mv.shape[1])
+        for axis in range(3):
+            by_slopes[axis].addcmul_(by_radial, X[:, axis : axis + 1])
+        return torch.cat([by_value[None], by_slopes]), None, None, None, None
+
+
+def _bordered(corner: Tensor, border: Tensor, matrix: Tensor) -> Tensor:
+    top = torch.cat([corner[None], border])[None]
+    return torch.cat([top, torch.cat([border[:, None], matrix], dim=1)])
 
 
 def strain_moments(values: Tensor, gradients: Tensor, points: Tensor) -> Tensor:

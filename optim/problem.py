@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from scipy.spatial import cKDTree
 
-from optim.config import TrainConfig
+from optim.config import BENDING, TrainConfig
 from optim.head import rayleigh_ritz
-from optim.losses import linear_energy_gram, mass_gram
+from optim.losses import energy_and_mass, without_mean
 from optim.spline_modes import SPLINES, spline_modes
 from sim.basis import HandleBasis
 from sim.errors import TrainingError
+from sim.jets import position_jet, random_frames
 from sim.material import Material
 from sim.network import NetworkField, WeightNetwork
 from sim.orthonormal import varimax
@@ -43,8 +45,9 @@ class Problem:
         mass: shares of the mass, summing to 1, float64, (N,).
         stiffness: `volume (lambda/2 + 2 mu)`, with mean 1 a share of volume, float64, (N,).
         centre: origin [m], (3,). scale: unit [m].
+        bending: internal length of the energy in that unit (optim/losses.py); 0 for none.
         modes: the body's modes, which the network reads beside the position; None for the position alone.
-        further: their values at the samples (N, E) and normalised gradients (3, N, E), float32.
+        further: the jet of them at the samples along their frames, normalised, float32, (4 or 5, N, E).
     """
 
     shape: Shape
@@ -55,11 +58,12 @@ class Problem:
     stiffness: Tensor
     centre: Tensor
     scale: float
+    bending: float
     modes: SplineField | None = None
-    further: tuple[Tensor, Tensor] | None = None
+    further: Tensor | None = None
 
     @staticmethod
-    def build(shape: Shape, material: Material, device: torch.device) -> Problem:
+    def build(shape: Shape, material: Material, device: torch.device, bending: float = BENDING) -> Problem:
         """Normalise a body.
 
         Raises:
@@ -70,34 +74,9 @@ class Problem:
         scale = float((shape.samples.amax(0) - shape.samples.amin(0)).max())
         if not scale > 0:
             raise TrainingError("The samples all lie in one place, so there is nothing to bend.")
-        return Problem._over(
-            shape, material, shape, material, mass @ shape.samples / mass.sum(), scale, device
-        )
-
-    @staticmethod
-    def _over(
-        shape: Shape,
-        material: Material,
-        sampled: Shape,
-        its_material: Material,
-        centre: Tensor,
-        scale: float,
-        device: torch.device,
-    ) -> Problem:
-        count = len(sampled.samples)
-        mass = sampled.sample_volumes * its_material.per_sample("density", count)
-        mu, lam = its_material.lame(count)
-        stiffness = sampled.sample_volumes * (lam / 2 + 2 * mu)
-        return Problem(
-            shape,
-            material,
-            sampled.samples,
-            ((sampled.samples - centre) / scale).float().to(device),
-            (mass / mass.sum()).to(device),
-            (stiffness / stiffness.sum()).to(device),
-            centre,
-            scale,
-        )
+        centre = mass @ shape.samples / mass.sum()
+        sampled = _normalised(shape, material, centre, scale, device)
+        return Problem(shape, material, **sampled, centre=centre, scale=scale, bending=bending)
 
     def dense(self) -> Problem:
         """The same over six times as many samples, up to SAMPLES, where the shape has a surface to draw them in.
@@ -115,9 +94,7 @@ class Problem:
             material = replace(
                 material, **{k: v[nearest] if isinstance(v, Tensor) else v for k, v in values.items()}
             )
-        return self._over(
-            shape, self.material, sampled, material, self.centre, self.scale, self.points.device
-        )
+        return replace(self, **_normalised(sampled, material, self.centre, self.scale, self.points.device))
 
     def find_modes(self, count: int, splines: int = SPLINES) -> SplineField:
         """The body's `count` lowest modes over about so many splines; see `spline_modes`."""
@@ -128,21 +105,48 @@ class Problem:
             count,
             centre=self.centre,
             scale=self.scale,
+            bending=self.bending,
             cover=self.shape.vertices,
             splines=splines,
         )
 
     def reading(self, modes: SplineField) -> Problem:
         """The same with a network that reads these modes, too."""
-        values, gradients = modes.value_and_gradient(self.samples)
-        device = self.points.device
-        further = values.float().to(device), (gradients.permute(2, 0, 1) * self.scale).float().to(device)
-        return replace(self, modes=modes, further=further)
+        jet = modes.jet(self.samples, self.frames)
+        return replace(self, modes=modes, further=self._unitless(jet).float().to(self.points.device))
 
-    def features(self, network: WeightNetwork, index: Tensor) -> tuple[Tensor, Tensor]:
-        """The network's outputs over some samples, (n, K), and their normalised gradients (n, K, 3)."""
-        further = None if self.further is None else (self.further[0][index], self.further[1][:, index])
-        return network.value_and_gradient(self.points[index], further)
+    @cached_property
+    def frames(self) -> Tensor | None:
+        """A random frame at each sample, which second derivatives are taken along; None where none are wanted."""
+        if self.bending == 0:
+            return None
+        return random_frames(len(self.samples), torch.Generator().manual_seed(0))
+
+    def _unitless(self, jet: Tensor) -> Tensor:
+        """A jet in metres in normalised coordinates."""
+        powers = torch.tensor([0, 1, 1, 1, 2])[: len(jet), None, None]
+        return jet * torch.tensor(self.scale, dtype=torch.float64) ** powers
+
+    @cached_property
+    def _local(self) -> Tensor:
+        """Normalised positions by the samples' frames, (N, 3)."""
+        if self.frames is None:
+            return self.points
+        return torch.einsum("nij,nj->ni", self.frames.to(self.points), self.points)
+
+    @cached_property
+    def _inputs(self) -> Tensor:
+        """The jet of position, ungained, and modes at the samples, samples first, so that a batch is one piece."""
+        jet = position_jet(self.points, 1.0, self.frames)
+        if self.further is not None:
+            jet = torch.cat([jet, self.further], dim=2)
+        return jet.permute(1, 0, 2).contiguous()
+
+    def jet(self, network: WeightNetwork, index: Tensor) -> Tensor:
+        """The network's outputs over some samples and their derivatives along the frames, (4 or 5, n, K)."""
+        inputs = self._inputs[index].permute(1, 0, 2).contiguous()
+        inputs[..., :3] *= network.gain
+        return network.jet(inputs)
 
     def grams(self, network: WeightNetwork, index: Tensor, *, centred: bool = True) -> tuple[Tensor, Tensor]:
         """Energy and mass Gram matrices of the network's outputs over some samples, each (K, K).
@@ -150,15 +154,18 @@ class Problem:
         Args:
             centred: handles have no mean, so the energy is that of the outputs without theirs.
         """
-        values, gradients = self.features(network, index)
-        mass, stiffness = self.mass[index], self.stiffness[index]
-        mass = mass / mass.sum()
-        if centred:
-            values = values - mass.to(values.dtype) @ values
+        mass = self.mass[index] / self.mass[index].sum()
         # Both are shares of the whole body; over a part of the samples they are scaled up to it.
-        share = len(self.points) / len(index)
-        energy = linear_energy_gram(values, gradients, self.points[index], stiffness * share)
-        return energy, mass_gram(values, mass)
+        stiffness = self.stiffness[index] * (len(self.points) / len(index))
+        A = M = torch.zeros((), dtype=torch.float64, device=mass.device)
+        for block in torch.arange(len(index), device=index.device).split(_BLOCK):
+            part = index[block]
+            energy, its_mass = energy_and_mass(
+                self.jet(network, part), self._local[part], stiffness[block], mass[block], self.bending
+            )
+            A, M = A + energy, M + its_mass
+        energy, M = without_mean(A, M)
+        return energy if centred else A[1:, 1:], M
 
     def subset(self, count: int) -> Tensor:
         """Always the same `count` sample numbers, drawn without a pattern, or all where there are fewer.
@@ -199,23 +206,36 @@ class Problem:
         stiffness = self.stiffness.cpu()[index] * (len(self.samples) / len(index))
         A = M = torch.zeros((), dtype=torch.float64)
         for block in torch.arange(len(index)).split(_BLOCK):
-            samples = self.samples[index[block]]
-            values, gradients = field.value_and_gradient(samples)
-            one = torch.ones(len(block), 1, dtype=torch.float64)
-            state = torch.cat([one, values], dim=1)
-            slopes = torch.cat([torch.zeros(len(block), 1, 3, dtype=torch.float64), gradients], dim=1)
-            local = (samples - self.centre) / self.scale
-            A = A + linear_energy_gram(state, slopes * self.scale, local, stiffness[block])
-            M = M + state.T @ (mass[block][:, None] * state)
-        # Column 0 is the constant: taking it away from the others leaves functions without a mean.
-        free = torch.eye(len(A), dtype=torch.float64)
-        free[0] = -M[0]
-        free = free[:, 1:]
-        _, C = rayleigh_ritz(free.T @ A @ free, free.T @ M @ free, handles - 1)
+            part = index[block]
+            frames = None if self.frames is None else self.frames[part]
+            local = (self.samples[part] - self.centre) / self.scale
+            if frames is not None:
+                local = torch.einsum("nij,nj->ni", frames, local)
+            jet = self._unitless(field.jet(self.samples[part], frames))
+            energy, its_mass = energy_and_mass(jet, local, stiffness[block], mass[block], self.bending)
+            A, M = A + energy, M + its_mass
+        _, C = rayleigh_ritz(*without_mean(A, M), handles - 1)
         mix = torch.zeros(len(A), C.shape[1] + 1, dtype=torch.float64)
         mix[0, 0] = 1
-        mix[:, 1:] = free @ C
+        mix[0, 1:] = -M[0, 1:] @ C
+        mix[1:, 1:] = C
         return mix
+
+
+def _normalised(
+    sampled: Shape, material: Material, centre: Tensor, scale: float, device: torch.device
+) -> dict[str, Tensor]:
+    """The fields of a Problem that have a row for each sample."""
+    count = len(sampled.samples)
+    mass = sampled.sample_volumes * material.per_sample("density", count)
+    mu, lam = material.lame(count)
+    stiffness = sampled.sample_volumes * (lam / 2 + 2 * mu)
+    return {
+        "samples": sampled.samples,
+        "points": ((sampled.samples - centre) / scale).float().to(device),
+        "mass": (mass / mass.sum()).to(device),
+        "stiffness": (stiffness / stiffness.sum()).to(device),
+    }
 
 
 def first_handles(problem: Problem, config: TrainConfig) -> HandleBasis:

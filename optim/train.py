@@ -120,7 +120,7 @@ class _Run:
         self.config = config
         self.workers = workers
         self.device = resolve_device(config.device)
-        self.problem = Problem.build(shape, material, self.device)
+        self.problem = Problem.build(shape, material, self.device, config.bending)
         self.generator = torch.Generator().manual_seed(config.seed)
         self.network: WeightNetwork | None = None  # until `prepare`
         self._optimizer: torch.optim.Optimizer | None = None
@@ -281,11 +281,10 @@ class _Run:
     @torch.no_grad()
     def _look(self, seconds: float) -> None:
         config, problem = self.config, self.problem
-        values, _ = problem.features(self.network, self._look_index)
+        outputs = problem.jet(self.network, self._look_index)[0].double()
         A, M = problem.grams(self.network, self._look_index, centred=config.head != "none")
         mass = problem.mass[self._look_index]
         mass = mass / mass.sum()
-        outputs = values.double()
         if config.head == "none":
             energy = A.diagonal().sum()
         else:

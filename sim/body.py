@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from sim.basis import HandleBasis
+from sim.contact_points import ContactPoints, contact_points
 from sim.cubature import Cubature
 from sim.elasticity import Elasticity
 from sim.incremental_potential import Damping
@@ -48,6 +49,7 @@ class Body:
             once), `"uniform"` (2048 samples), a number of k-means points, or `(points, weights)`.
         damping: beside the numerical damping of implicit Euler.
         seed: for the training poses of the optimised cubature.
+        contact: the points of its surface that touch things; None spreads some over the shape's.
 
     Raises:
         MaterialError, BasisError, WorldError: parts that do not fit together.
@@ -63,8 +65,10 @@ class Body:
         damping: Damping | None = None,
         seed: int = 0,
         name: str = "",
+        contact: ContactPoints | None = None,
     ) -> None:
         self.shape = shape
+        self.contact = contact or contact_points(shape)
         self.name = name or shape.name
         self.damping = damping or Damping()
         self._seed = seed

@@ -1,15 +1,13 @@
-"""The network whose features span the handles' weights, and its exact spatial gradient.
+"""The network whose features span the handles' weights, and its exact derivatives in space.
 
-Values and the three tangents by x, y, z travel together (forward mode): one matrix product a layer, no finite
-differences. Source of the architecture: Modi et al. 2024, sec. 4.2, an ELU network of the rest position. Here tanh
-is the default: handles as good in energy but without ELU's kinks move several times nearer to the full-space
-solution (docs/training.md).
+Values and derivatives travel together (sim/jets.py): one matrix product a layer, no finite differences. Source of
+the architecture: Modi et al. 2024, sec. 4.2, an ELU network of the rest position. Here tanh is the default: handles
+as good in energy but without ELU's kinks move several times nearer to the full-space solution (docs/training.md).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from itertools import pairwise
 
 import torch
@@ -17,15 +15,10 @@ from torch import nn
 
 from sim.errors import BasisError
 from sim.fields import register_field, require
+from sim.jets import ACTIVATIONS, layer_jet, linear_jet, position_jet
 from sim.splines import SplineField
 
 Tensor = torch.Tensor
-
-ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
-    "tanh": (torch.tanh, lambda before, after: 1 - after.square()),
-    "elu": (nn.functional.elu, lambda before, after: torch.exp(before.clamp_max(0))),
-}
-"""By name: the function, and its derivative from what goes in and what came out."""
 
 
 class WeightNetwork(nn.Module):
@@ -74,21 +67,20 @@ class WeightNetwork(nn.Module):
             else:
                 linear.bias.data = 0.1 * torch.randn(linear.out_features, generator=generator)
 
-    def value_and_gradient(
-        self, points: Tensor, further: tuple[Tensor, Tensor] | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Outputs (n, K) and their gradient by the normalised position (n, K, 3).
+    def value_and_gradient(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Outputs (n, K) of a network of the position alone, and their gradient by it, (n, K, 3)."""
+        jet = self.jet(position_jet(points, self.gain))
+        return jet[0], jet[1:].permute(1, 2, 0)
+
+    def jet(self, inputs: Tensor) -> Tensor:
+        """Outputs and their derivatives, (S, n, K); see sim/jets.py.
 
         Args:
-            points: normalised, (n, 3). further: the further inputs there, (n, E), and their gradient by the
-                normalised position, axes first, (3, n, E).
+            inputs: the jet of what the network reads, (S, n, 3 + E): `gain` times the position, then the rest.
         """
         weights = [linear.weight for linear in self.linears]
         biases = [linear.bias for linear in self.linears]
-        values, tangents = _forward_mode(
-            points, self.gain, further, weights, biases, self.activation, self.linear_output
-        )
-        return values[-1], tangents[-1].permute(1, 2, 0)
+        return _layers(inputs, weights, biases, self.activation, self.linear_output)[-1]
 
 
 class NetworkField:
@@ -130,7 +122,7 @@ class NetworkField:
             modes = self._modes.value(points)
             x = torch.cat([x, modes], dim=1)
             layers.append(modes)
-        activate, _ = ACTIVATIONS[self._activation]
+        activate = {"tanh": torch.tanh, "elu": nn.functional.elu}[self._activation]
         for number, (weight, bias) in enumerate(zip(self._weights, self._biases, strict=True)):
             x = torch.addmm(bias, x, weight.T)
             if not (self._linear_output and number == len(self._weights) - 1):
@@ -139,24 +131,23 @@ class NetworkField:
         return x if self._linear_output else torch.cat(layers, dim=1)
 
     def value_and_gradient(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        further = None
+        jet = self.jet(points)
+        return jet[0], jet[1:].permute(1, 2, 0)
+
+    def jet(self, points: Tensor, frames: Tensor | None = None) -> Tensor:
+        """Values and gradients, (4, n, K) [1, 1/m]; see sim/jets.py.
+
+        Args:
+            points: [m], (n, 3). frames: (n, 3, 3); derivatives are along them, and there is a fifth row of second
+                ones [1/m2].
+        """
+        inputs = position_jet(points - self._centre, self._gain / self._scale, frames)
+        read = []
         if self._modes is not None:
-            modes, slopes = self._modes.value_and_gradient(points)
-            further = modes, slopes.permute(2, 0, 1)
-        values, tangents = _forward_mode(
-            points - self._centre,
-            self._gain / self._scale,
-            further,
-            self._weights,
-            self._biases,
-            self._activation,
-            self._linear_output,
-        )
-        if self._linear_output:
-            return values[-1], tangents[-1].permute(1, 2, 0)
-        if further is not None:
-            values, tangents = [further[0], *values], [further[1], *tangents]
-        return torch.cat(values, dim=1), torch.cat(tangents, dim=2).permute(1, 2, 0)
+            read = [self._modes.jet(points, frames)]
+            inputs = torch.cat([inputs, *read], dim=2)
+        layers = _layers(inputs, self._weights, self._biases, self._activation, self._linear_output)
+        return layers[-1] if self._linear_output else torch.cat([*read, *layers], dim=2)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> NetworkField:
         copy = object.__new__(NetworkField)
@@ -212,39 +203,22 @@ class NetworkField:
         return field
 
 
-def _forward_mode(
-    points: Tensor,
-    gain: float,
-    further: tuple[Tensor, Tensor] | None,
+def _layers(
+    jet: Tensor,
     weights: list[Tensor],
     biases: list[Tensor],
     activation: str,
     linear_output: bool,
-) -> tuple[list[Tensor], list[Tensor]]:
-    """Values (n, K) and tangents (3, n, K) of every layer; the network reads `gain` times the points and `further`."""
-    activate, slope = ACTIVATIONS[activation]
-    values, tangents = [], []
-    x, tangent = points * gain, None
-    if further is not None:
-        x = torch.cat([x, further[0]], dim=1)
+) -> list[Tensor]:
+    """The jets of every layer."""
+    layers = []
     for number, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-        value = torch.addmm(bias, x, weight.T)
-        if tangent is None:
-            # The position's own tangents are the same everywhere: no product over the points.
-            tangent = (weight.T[:3] * gain)[:, None, :]
-            if further is not None:
-                tangent = tangent + further[1] @ weight.T[3:]
-        else:
-            tangent = tangent @ weight.T
         if linear_output and number == len(weights) - 1:
-            x = value
-            tangent = tangent.expand(3, *value.shape)
+            jet = linear_jet(jet, weight, bias)
         else:
-            x = activate(value)
-            tangent = tangent * slope(value, x)
-        values.append(x)
-        tangents.append(tangent)
-    return values, tangents
+            jet = layer_jet(jet, weight, bias, activation)
+        layers.append(jet)
+    return layers
 
 
 def _orthogonal_(weight: Tensor, generator: torch.Generator) -> None:

@@ -14,13 +14,11 @@ import torch
 
 from sim.errors import BasisError
 from sim.fields import register_field, require
+from sim.jets import SECOND_DERIVATIVES, jet_along
 
 Tensor = torch.Tensor
 
 _WIDEST = 1 << 20  # cells a direction: three of them still make one 64-bit number
-
-SECOND_DERIVATIVES = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
-"""By which axes, in the order in which they are given."""
 
 # How often a spline is differentiated by x, y and z.
 _ORDERS = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)]
@@ -134,27 +132,19 @@ class SplineField:
         return self._sum(rows, values)
 
     def value_and_gradient(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        rows, (values, *gradients) = self.grid.at(points)
-        slopes = [self._sum(rows, gradient) for gradient in gradients]
-        return self._sum(rows, values), torch.stack(slopes, dim=-1)
+        jet = self.jet(points)
+        return jet[0], jet[1:].permute(1, 2, 0)
 
-    def derivative_along(self, points: Tensor, first: Tensor, second: Tensor) -> Tensor:
-        """The second derivative along two directions at each point, `first . (grad grad f) second`.
+    def jet(self, points: Tensor, frames: Tensor | None = None) -> Tensor:
+        """Values and gradients as one tensor, with frames second derivatives, too: (4 or 5, n, K), sim/jets.py.
 
         Args:
-            points: [m], (n, 3). first, second: directions, (n, 3).
-
-        Returns:
-            (n, K) [1/m2].
+            points: [m], (n, 3). frames: (n, 3, 3).
         """
-        rows, parts = self.grid.at(points, order=2)
-        total = torch.zeros_like(parts[0])
-        for part, (a, b) in zip(parts[4:], SECOND_DERIVATIVES, strict=True):
-            along = first[:, a] * second[:, b]
-            if a != b:
-                along = along + first[:, b] * second[:, a]
-            total += along[:, None] * part
-        return self._sum(rows, total)
+        rows, parts = self.grid.at(points, order=1 if frames is None else 2)
+        if frames is not None:
+            parts = jet_along(parts[0], parts[1:4], parts[4:], frames)
+        return torch.stack([self._sum(rows, part) for part in parts])
 
     def _sum(self, rows: Tensor, shares: Tensor) -> Tensor:
         return torch.nn.functional.embedding_bag(rows, self._table, per_sample_weights=shares, mode="sum")

@@ -9,7 +9,6 @@ from scipy.spatial.transform import Rotation
 
 from sim.body import Body
 from sim.contact import ContactSurface
-from sim.contact_points import contact_points
 from sim.forces import FloorForce, GrabForce, PinForce
 from sim.incremental_potential import IncrementalPotential
 
@@ -36,7 +35,7 @@ class BodyStepper:
         self.kinematic = kinematic
         self._floor_setting: tuple[float, float] | None = None
         self._inverted_steps = 0
-        self._touch = contact_points(body.shape)
+        self._touch = body.contact
         self.rebuild()
 
     def rebuild(self) -> None:

@@ -7,13 +7,14 @@ import torch
 
 from optim.head import rayleigh_ritz, ritz_loss, white_loss
 from optim.losses import (
+    energy_and_mass,
     expected_linear,
     expected_neo_hookean,
-    linear_energy_gram,
-    mass_gram,
     sampled_energy,
     strain_moments,
+    without_mean,
 )
+from sim.jets import SECOND_DERIVATIVES, jet_along, random_frames
 from sim.orthonormal import elastic_gram
 
 N, K = 12, 3
@@ -27,6 +28,10 @@ def weights():
         return torch.randn(*shape, generator=g, dtype=torch.float64)
 
     return 0.5 * random(N, K), 0.5 * random(N, K, 3), 0.5 * random(N, 3)
+
+
+def jet_of(values, gradients):
+    return torch.cat([values[None], gradients.permute(2, 0, 1)])
 
 
 def moduli():
@@ -54,7 +59,7 @@ def test_the_gram_matrix_is_the_sum_over_points_and_the_finished_handles_one(wei
     values, gradients, points = weights
     mu, lam = moduli()
     stiffness = lam / 2 + 2 * mu
-    gram = linear_energy_gram(values, gradients, points, stiffness)
+    gram = energy_and_mass(jet_of(values, gradients), points, stiffness, stiffness)[0][1:, 1:]
     # The trace over handles is the expected energy; sim's own form, used to order handles, is the same.
     torch.testing.assert_close(gram.trace(), expected_linear(strain_moments(*weights), mu, lam).sum())
     centre = torch.zeros(3, dtype=torch.float64)
@@ -63,16 +68,49 @@ def test_the_gram_matrix_is_the_sum_over_points_and_the_finished_handles_one(wei
     )
 
 
-def test_the_derivatives_of_the_gram_matrices_are_finite_differences(weights):
+@pytest.mark.parametrize("bending", [0.0, 0.3])
+def test_the_derivatives_of_energy_and_mass_are_finite_differences(weights, bending):
     values, gradients, points = weights
     stiffness = torch.linspace(1, 2, N, dtype=torch.float64)
     mass = stiffness / stiffness.sum()
-    values.requires_grad_()
-    gradients.requires_grad_()
+    jet = jet_of(values, gradients)
+    if bending:
+        jet = torch.cat([jet, jet[:1].roll(1, dims=2)])
+    jet.requires_grad_()
+    assert torch.autograd.gradcheck(lambda j: energy_and_mass(j, points, stiffness, mass, bending), (jet,))
     assert torch.autograd.gradcheck(
-        lambda v, g: linear_energy_gram(v, g, points, stiffness), (values, gradients)
+        lambda j: without_mean(*energy_and_mass(j, points, stiffness, mass, bending)), (jet,)
     )
-    assert torch.autograd.gradcheck(lambda v: mass_gram(v, mass), (values,))
+
+
+def test_taking_the_mean_away_is_the_same_before_and_after(weights):
+    values, gradients, points = weights
+    stiffness = torch.linspace(1, 2, N, dtype=torch.float64)
+    mass = stiffness.flip(0) / stiffness.sum()
+    after = without_mean(*energy_and_mass(jet_of(values, gradients), points, stiffness, mass))
+    before = energy_and_mass(jet_of(values - mass @ values, gradients), points, stiffness, mass)
+    torch.testing.assert_close(after[0], before[0][1:, 1:])
+    torch.testing.assert_close(after[1], before[1][1:, 1:])
+
+
+def test_bending_is_the_squared_hessian():
+    """Of a quadratic function, over many random frames: `|grad grad w|^2` by hand."""
+    count, size = 20000, 0.3
+    hessian = torch.tensor([[1.0, 0.5, 0.0], [0.5, -2.0, 0.25], [0.0, 0.25, 3.0]], dtype=torch.float64)
+    frames = random_frames(count, torch.Generator().manual_seed(0))
+    along = jet_along(
+        torch.zeros(count, 1, dtype=torch.float64),
+        torch.zeros(3, count, 1, dtype=torch.float64),
+        torch.stack([hessian[a, b].expand(count, 1) for a, b in SECOND_DERIVATIVES]),
+        frames,
+    )
+    share = torch.full((count,), 1 / count, dtype=torch.float64)
+    energy, _ = energy_and_mass(along, torch.zeros(count, 3), share, share, size)
+    squares = along[4].square()
+    error = float(squares.std() / count**0.5) / float(squares.mean())
+    expected = size**2 * float(hessian.square().sum())
+    assert error < 0.01
+    assert float(energy[1, 1]) == pytest.approx(expected, rel=4 * error)
 
 
 def random_pencil(size=12):
@@ -129,4 +167,6 @@ def test_the_white_head_is_blind_to_mixing():
 def test_the_mass_gram_is_a_covariance(weights):
     values = weights[0]
     mass = torch.full((N,), 1 / N, dtype=torch.float64)
-    np.testing.assert_allclose(mass_gram(values, mass), np.cov(values.numpy().T, bias=True), atol=1e-14)
+    jet = jet_of(values, torch.zeros(N, K, 3, dtype=torch.float64))
+    _, gram = without_mean(*energy_and_mass(jet, torch.zeros(N, 3), mass, mass))
+    np.testing.assert_allclose(gram, np.cov(values.numpy().T, bias=True), atol=1e-14)

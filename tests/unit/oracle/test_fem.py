@@ -226,11 +226,11 @@ def test_block_rests_on_the_floor_at_its_penalty_depth():
 
 def test_a_floor_under_given_points_carries_the_weight_on_their_springs():
     mesh = hex_box((0, 0, 0), (0.5, 0.5, 0.5), (2, 2, 2))
-    corners = np.array([[0.07, 0, 0.07], [0.43, 0, 0.07], [0.07, 0, 0.43], [0.43, 0, 0.43], [0.25, 0.5, 0.25]])
-    floor = Floor(height=0.0, stiffness=1e5, points=corners, areas=np.array([0.05, 0.05, 0.05, 0.05, 1.0]))
-    result = simulate(
-        mesh, Material(1e8, 0.3, 500.0), dt=0.05, steps=200, floor=floor, tolerance=1e-9
+    corners = np.array(
+        [[0.07, 0, 0.07], [0.43, 0, 0.07], [0.07, 0, 0.43], [0.43, 0, 0.43], [0.25, 0.5, 0.25]]
     )
+    floor = Floor(height=0.0, stiffness=1e5, points=corners, areas=np.array([0.05, 0.05, 0.05, 0.05, 1.0]))
+    result = simulate(mesh, Material(1e8, 0.3, 500.0), dt=0.05, steps=200, floor=floor, tolerance=1e-9)
     depth = -result.evaluate(corners)[:4, 1]
     # The fifth point, on top, never touches.
     assert depth == pytest.approx(closed_forms.floor_rest_depth(62.5, 10.0, 1e5 * 0.2), rel=1e-3)
