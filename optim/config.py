@@ -12,10 +12,6 @@ PRESETS = {"draft": 60, "good": 200, "best": 1000}
 """Steps of each preset: about two, eight and thirty-five CPU seconds for 32 handles, the finish included."""
 
 
-BENDING = 0.1
-"""Internal length of the energy, in units of the body's longest side: measured, docs/training.md."""
-
-
 @dataclass(frozen=True)
 class TrainConfig:
     """Settings of `train`.
@@ -62,9 +58,10 @@ class TrainConfig:
     """Multiplies positions (the body's longest side is 1); None is 4 where the network reads the body's modes, else
     it is taken from the shape (`optim.problem.input_gain`)."""
 
-    bending: float = BENDING
+    bending: float = 0.0
     """What strain gradients cost beside strain: the energy's internal length (optim/losses.py), in units of the
-    body's longest side. 0 is the paper's energy; its handles have no slope at the surface, and move worse."""
+    body's longest side. 0 is the paper's energy. With 0.1 bodies with limbs move nearer to the truth, and a step takes
+    a third longer (docs/training.md)."""
 
     batch: int = 1000
     """Samples a step, drawn anew each time."""

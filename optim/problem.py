@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from scipy.spatial import cKDTree
 
-from optim.config import BENDING, TrainConfig
+from optim.config import TrainConfig
 from optim.head import rayleigh_ritz
 from optim.losses import energy_and_mass, without_mean
 from optim.spline_modes import SPLINES, spline_modes
@@ -63,7 +63,7 @@ class Problem:
     further: Tensor | None = None
 
     @staticmethod
-    def build(shape: Shape, material: Material, device: torch.device, bending: float = BENDING) -> Problem:
+    def build(shape: Shape, material: Material, device: torch.device, bending: float = 0.0) -> Problem:
         """Normalise a body.
 
         Raises:
