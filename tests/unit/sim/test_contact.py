@@ -4,6 +4,7 @@ import numpy as np
 from sample_bodies import make_body, subdivided_box
 
 from sim import Material, World
+from sim.contact_points import ContactPoints
 
 
 def momentum(*bodies):
@@ -12,6 +13,21 @@ def momentum(*bodies):
 
 def block(name, **options):
     return make_body(subdivided_box(0.2, 8), Material(1e5, 0.4, 1000.0), handles=4, name=name, **options)
+
+
+def test_a_body_stands_on_the_contact_points_it_is_given():
+    """At rest their springs carry its weight, however it bends: `sum k depth = m g`, k = 20 E A / L."""
+    feet = np.array([[0.0, 0.0, 0.0], [0.2, 0.0, 0.0], [0.0, 0.0, 0.2], [0.2, 0.0, 0.2]])
+    contact = ContactPoints(feet, np.full(4, 0.01), np.tile([0.0, -1.0, 0.0], (4, 1)), 0.2)
+    world = World(gravity=(0, -9.81, 0), device="cpu")
+    world.floor(0.0)
+    body = world.add(block("table", contact=contact))
+    for _ in range(240):
+        world.step()
+    depth = -body.deform(feet).numpy()[:, 1]
+    assert (depth > 0).all()
+    stiffness = 20 * 1e5 / body.size * 0.01
+    np.testing.assert_allclose(stiffness * depth.sum(), body.mass * 9.81, rtol=1e-3)
 
 
 def test_a_collision_keeps_the_sum_of_momenta():
