@@ -102,9 +102,10 @@ class Checkpoint:
             "body_modes",
             "bending",
         ):
-            if self.config.get(name) != getattr(config, name):
+            made_with = {"bending": 0.0, **self.config}.get(name)  # older files do not know of it
+            if made_with != getattr(config, name):
                 raise TrainingError(
-                    f"The checkpoint was made with {name} = {self.config.get(name)!r}, this run has "
+                    f"The checkpoint was made with {name} = {made_with!r}, this run has "
                     f"{getattr(config, name)!r}; they must be the same to go on."
                 )
         try:
