@@ -310,6 +310,8 @@ class _Run:
     def _plateau(self) -> bool:
         if not self.config.stop_early or self.config.head == "none":
             return False
+        if self.config.total_steps < _LOOKS:
+            return False  # too few steps to tell a plateau from a step that brought little
         looks = self._looks()
         window = _LOOKS // 5
         # While the rate is high it hides what its fall will bring.

@@ -15,7 +15,8 @@ from scipy.spatial.transform import Rotation
 
 Tensor = torch.Tensor
 
-ACTIVATIONS = ("tanh", "elu")
+ACTIVATIONS = {"tanh": torch.tanh, "elu": torch.nn.functional.elu}
+"""The functions by name."""
 
 SECOND_DERIVATIVES = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 """By which axes, in the order in which they are given."""

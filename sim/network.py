@@ -122,7 +122,7 @@ class NetworkField:
             modes = self._modes.value(points)
             x = torch.cat([x, modes], dim=1)
             layers.append(modes)
-        activate = {"tanh": torch.tanh, "elu": nn.functional.elu}[self._activation]
+        activate = ACTIVATIONS[self._activation]
         for number, (weight, bias) in enumerate(zip(self._weights, self._biases, strict=True)):
             x = torch.addmm(bias, x, weight.T)
             if not (self._linear_output and number == len(self._weights) - 1):
