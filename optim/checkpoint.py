@@ -61,6 +61,7 @@ class Checkpoint:
         if modes is not None:
             tensors |= {f"modes.{name}": tensor for name, tensor in modes.tensors().items()}
             tensors["modes.spacing"] = torch.tensor(modes.grid.spacing, dtype=torch.float64)
+            tensors["modes.degree"] = torch.tensor(modes.grid.degree)
         return Checkpoint(tensors, step, tuple(dict(entry) for entry in history), config.as_dict())
 
     def modes(self) -> SplineField:
@@ -72,7 +73,8 @@ class Checkpoint:
         prefix = "modes."
         parts = {k.removeprefix(prefix): v for k, v in self.tensors.items() if k.startswith(prefix)}
         try:
-            return SplineField.build(parts, {"spacing": float(parts["spacing"])})
+            settings = {name: parts[name].item() for name in ("spacing", "degree") if name in parts}
+            return SplineField.build(parts, settings)
         except (BasisError, KeyError, ValueError, RuntimeError) as error:
             raise TrainingError(f"The checkpoint does not hold the body's modes: {error}") from error
 

@@ -22,8 +22,8 @@ def energy_and_mass(
     Both are separable over handles, so that their best subspace is an eigenproblem.
 
     Args:
-        jet: of K functions, normalised, along x, y, z or frames drawn at random, (4 or 5, n, K), sim/jets.py. Its
-            fifth row is what `bending` weighs.
+        jet: of K functions, normalised, along x, y, z or frames drawn at random, (4, 5 or 10, n, K), sim/jets.py.
+            `bending` weighs what it has of second derivatives.
         points: normalised positions by the same frames, (n, 3). mass: (n,).
         stiffness: `sigma^2 volume (lambda / 2 + 2 mu)` a point, (n,).
         bending: internal length in units of the longest side.
@@ -57,7 +57,9 @@ class _EnergyAndMass(torch.autograd.Function):
         radial = (jet[1] * X[:, :1]).addcmul_(jet[2], X[:, 1:2]).addcmul_(jet[3], X[:, 2:])
         stretched = s * (3 * value + radial)
         reach = s * (X.square().sum(1, keepdim=True) + 1)
-        weights = torch.cat([reach] * 3 + [bending**2 * s] * (len(jet) - 4))
+        bend = bending**2 * s
+        seconds = {4: [], 5: [bend], 10: [bend] * 3 + [2 * bend] * 3}[len(jet)]
+        weights = torch.cat([reach] * 3 + seconds)
         weighted = weights * flat
         sv = s * value
         gram = (stretched.T @ value + sv.T @ radial + weighted.T @ flat).double()

@@ -124,7 +124,7 @@ class Problem:
 
     def _unitless(self, jet: Tensor) -> Tensor:
         """A jet in metres in normalised coordinates."""
-        powers = torch.tensor([0, 1, 1, 1, 2])[: len(jet), None, None]
+        powers = torch.tensor([0, 1, 1, 1] + [2] * 6)[: len(jet), None, None]
         return jet * torch.tensor(self.scale, dtype=torch.float64) ** powers
 
     @cached_property
@@ -207,12 +207,10 @@ class Problem:
         A = M = torch.zeros((), dtype=torch.float64)
         for block in torch.arange(len(index)).split(_BLOCK):
             part = index[block]
-            frames = None if self.frames is None else self.frames[part]
-            local = (self.samples[part] - self.centre) / self.scale
-            if frames is not None:
-                local = torch.einsum("nij,nj->ni", frames, local)
-            jet = self._unitless(field.jet(self.samples[part], frames))
-            energy, its_mass = energy_and_mass(jet, local, stiffness[block], mass[block], self.bending)
+            # With the whole Hessian: what frames leave to chance, a solve for the best takes advantage of.
+            jet = self._unitless(field.jet(self.samples[part], order=1 if self.bending == 0 else 2))
+            X = (self.samples[part] - self.centre) / self.scale
+            energy, its_mass = energy_and_mass(jet, X, stiffness[block], mass[block], self.bending)
             A, M = A + energy, M + its_mass
         _, C = rayleigh_ritz(*without_mean(A, M), handles - 1)
         mix = torch.zeros(len(A), C.shape[1] + 1, dtype=torch.float64)

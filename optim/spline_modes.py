@@ -71,8 +71,9 @@ def _grid(points: Tensor, splines: int) -> SplineGrid:
     low, high = 0.0, 1.1 * longest  # too many, few enough
     spacing = longest / max(1.0, splines ** (1 / 3))
     for _ in range(_TRIES):
-        count = len(SplineGrid.over(points, spacing).nodes)
-        if count > max(splines, 27):
+        grid = SplineGrid.over(points, spacing)
+        count = len(grid.nodes)
+        if count > max(splines, grid.overlap):
             low = spacing
         else:
             high = spacing
@@ -95,7 +96,7 @@ def _assemble(
 ) -> tuple[sp.csc_matrix, sp.csc_matrix, np.ndarray]:
     """Energy and mass of the splines, (m, m) each, and the moment `V^T mass`, (m,).
 
-    Summed cell by cell, as only 27 splines overlap there: dense products of small matrices.
+    Summed cell by cell, as only `grid.overlap` splines are not 0 there: dense products of small matrices.
     """
     rows, _ = grid.at(samples, order=0)
     order = torch.argsort(rows[:, 0], stable=True)
@@ -118,11 +119,11 @@ def _assemble(
         for start, end in zip(np.append(0, ends[:-1]), ends, strict=True):
             v = value[start:end]
             cross = v.T @ doubled[start:end]
-            flat = slopes[:, start:end].reshape(-1, 27)
-            energy = cross + cross.T + flat.T @ weighted[:, start:end].reshape(-1, 27)
+            flat = slopes[:, start:end].reshape(-1, grid.overlap)
+            energy = cross + cross.T + flat.T @ weighted[:, start:end].reshape(-1, grid.overlap)
             triples.append((rows[start], energy, v.T @ (m[start:end] * v)))
     where, energies, masses = (np.stack(part) for part in zip(*triples, strict=True))
-    row, column = np.repeat(where, 27, axis=1).ravel(), np.tile(where, (1, 27)).ravel()
+    row, column = np.repeat(where, grid.overlap, axis=1).ravel(), np.tile(where, (1, grid.overlap)).ravel()
     shape = len(moment), len(moment)
     A, M = (sp.csc_matrix((part.ravel(), (row, column)), shape=shape) for part in (energies, masses))
     return A, M, moment

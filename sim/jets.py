@@ -1,9 +1,10 @@
 """Values and derivatives carried through a network together, with a derivative of their own written by hand.
 
 A jet is a tensor (S, n, K): row 0 holds the values of K functions at n points, rows 1 to 3 their derivatives along
-an orthonormal frame, which is x, y, z or each point's own. A jet of five rows has the second derivative along two
-directions u, v of that frame, 54.7 degrees apart: over all frames the mean of its square is the squared Hessian
-`|grad grad f|^2`, so that points with frames drawn at random measure that without five more rows.
+an orthonormal frame, which is x, y, z or each point's own. A jet of ten rows has the second derivatives by
+SECOND_DERIVATIVES, too. One of five rows has that along two directions u, v of the frame, 54.7 degrees apart: over all
+frames the mean of its square is the squared Hessian `|grad grad f|^2`, so that points with frames drawn at random
+measure that without five more rows.
 
 One matrix product a layer takes all rows through (forward mode); autograd's own graph of the same would be slower.
 """
@@ -19,7 +20,7 @@ ACTIVATIONS = {"tanh": torch.tanh, "elu": torch.nn.functional.elu}
 """The functions by name."""
 
 SECOND_DERIVATIVES = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
-"""By which axes, in the order in which they are given."""
+"""By which axes, in the order in which they are given. The last three count twice in the squared Hessian."""
 
 # u = sqrt(3) e1 and v = e1 + sqrt(2) e2: with a random orthonormal frame E (u . H v)^2 = |H|^2. (E (e1 . H e1)^2 =
 # (2 |H|^2 + (tr H)^2) / 15 and E (e1 . H e2)^2 = (3 |H|^2 - (tr H)^2) / 30; the product of both has mean 0.)
@@ -49,13 +50,13 @@ def jet_along(values: Tensor, gradients: Tensor, hessians: Tensor, frames: Tenso
     return torch.stack([values, *along, bend])
 
 
-def position_jet(points: Tensor, gain: float, frames: Tensor | None = None) -> Tensor:
-    """The jet of `gain` times the position: (4, n, 3) by x, y, z, or (5, n, 3) along frames (n, 3, 3)."""
+def position_jet(points: Tensor, gain: float, frames: Tensor | None = None, *, order: int = 1) -> Tensor:
+    """The jet of `gain` times the position: (5, n, 3) along frames (n, 3, 3), else by x, y, z, (4 or 10, n, 3)."""
+    seconds = (0 if order == 1 else len(SECOND_DERIVATIVES)) if frames is None else 1
     if frames is None:
         frames = torch.eye(3, dtype=points.dtype, device=points.device).expand(len(points), 3, 3)
-        return torch.cat([gain * points[None], gain * frames.permute(1, 0, 2)])
     slopes = gain * frames.permute(1, 0, 2).to(points)
-    return torch.cat([gain * points[None], slopes, torch.zeros_like(slopes[:1])])
+    return torch.cat([gain * points[None], slopes, points.new_zeros(seconds, len(points), 3)])
 
 
 def linear_jet(jet: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -71,7 +72,7 @@ def layer_jet(jet: Tensor, weight: Tensor, bias: Tensor, activation: str) -> Ten
         jet: (S, n, a). weight: (K, a). bias: (K,). activation: "tanh" or "elu".
 
     Returns:
-        (S, n, K), differentiable once.
+        (S, n, K), differentiable once; with ten rows, which are for measuring, not at all.
     """
     return _Layer.apply(jet, weight, bias, activation)
 
@@ -99,6 +100,10 @@ class _Layer(torch.autograd.Function):
         if rows == 5:
             product = torch.mul(out[2], _TWO).add_(out[1], alpha=_ONE).mul_(out[1])
             out[4].addcmul_(_bend(value, activation), product)
+        elif rows == 10:
+            bend = _bend(value, activation)
+            for row, (a, b) in enumerate(SECOND_DERIVATIVES, start=4):
+                out[row].addcmul_(bend, out[1 + a] * out[1 + b])
         out[1:].mul_(_slope(value, activation))
         ctx.save_for_backward(jet, weight, out)
         ctx.activation = activation
@@ -109,6 +114,8 @@ class _Layer(torch.autograd.Function):
     def backward(ctx, upstream: Tensor) -> tuple[Tensor | None, ...]:
         jet, weight, out = ctx.saved_tensors
         rows, points, width = jet.shape
+        if rows == 10:
+            raise NotImplementedError("jets of ten rows are not differentiated")
         bend = _bend(out[0], ctx.activation)
         g = upstream * _slope(out[0], ctx.activation)
         moved = upstream[1] * out[1]

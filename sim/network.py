@@ -86,9 +86,9 @@ class WeightNetwork(nn.Module):
 class NetworkField:
     """A trained network as a field of weight functions; holds copies, never changes.
 
-    Its K outputs are the body's modes, where the network reads them, and the features of all hidden layers, side
-    by side: the earlier ones cost nothing more, and the space they add makes better handles. A network with a
-    linear output layer gives that layer's outputs alone.
+    Its K outputs are the body's modes, where the network reads them, and the features of the last hidden layer, side
+    by side. One that reads the position alone gives those of all hidden layers: the earlier ones cost nothing more, and
+    the space they add makes better handles. A network with a linear output layer gives that layer's outputs alone.
 
     Args:
         network: is copied. centre: origin of the normalised coordinates [m], (3,). scale: their unit [m].
@@ -108,46 +108,53 @@ class NetworkField:
         self._centre = centre.detach().clone()
         self._scale = float(scale)
         self._modes = modes
+        self._all_layers = modes is None
 
     @property
     def outputs(self) -> int:
         if self._linear_output:
             return len(self._biases[-1])
-        return sum(len(bias) for bias in self._biases) + (self._modes.outputs if self._modes else 0)
+        hidden = self._biases if self._all_layers else self._biases[-1:]
+        return sum(len(bias) for bias in hidden) + (self._modes.outputs if self._modes else 0)
 
     def value(self, points: Tensor) -> Tensor:
         x = (points - self._centre) * (self._gain / self._scale)
-        layers = []
+        read, layers = [], []
         if self._modes is not None:
-            modes = self._modes.value(points)
-            x = torch.cat([x, modes], dim=1)
-            layers.append(modes)
+            read = [self._modes.value(points)]
+            x = torch.cat([x, *read], dim=1)
         activate = ACTIVATIONS[self._activation]
         for number, (weight, bias) in enumerate(zip(self._weights, self._biases, strict=True)):
             x = torch.addmm(bias, x, weight.T)
             if not (self._linear_output and number == len(self._weights) - 1):
                 x = activate(x)
             layers.append(x)
-        return x if self._linear_output else torch.cat(layers, dim=1)
+        return self._outputs(read, layers)
+
+    def _outputs(self, read: list[Tensor], layers: list[Tensor]) -> Tensor:
+        """Side by side along the last dimension."""
+        if self._linear_output:
+            return layers[-1]
+        return torch.cat([*read, *(layers if self._all_layers else layers[-1:])], dim=-1)
 
     def value_and_gradient(self, points: Tensor) -> tuple[Tensor, Tensor]:
         jet = self.jet(points)
         return jet[0], jet[1:].permute(1, 2, 0)
 
-    def jet(self, points: Tensor, frames: Tensor | None = None) -> Tensor:
-        """Values and gradients, (4, n, K) [1, 1/m]; see sim/jets.py.
+    def jet(self, points: Tensor, frames: Tensor | None = None, *, order: int = 1) -> Tensor:
+        """Values and derivatives [1, 1/m, 1/m2], (4, 5 or 10, n, K); see sim/jets.py.
 
         Args:
             points: [m], (n, 3). frames: (n, 3, 3); derivatives are along them, and there is a fifth row of second
-                ones [1/m2].
+                ones. order: without frames, of the last derivatives, 1 or 2.
         """
-        inputs = position_jet(points - self._centre, self._gain / self._scale, frames)
+        inputs = position_jet(points - self._centre, self._gain / self._scale, frames, order=order)
         read = []
         if self._modes is not None:
-            read = [self._modes.jet(points, frames)]
+            read = [self._modes.jet(points, frames, order=order)]
             inputs = torch.cat([inputs, *read], dim=2)
         layers = _layers(inputs, self._weights, self._biases, self._activation, self._linear_output)
-        return layers[-1] if self._linear_output else torch.cat([*read, *layers], dim=2)
+        return self._outputs(read, layers)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> NetworkField:
         copy = object.__new__(NetworkField)
@@ -157,6 +164,7 @@ class NetworkField:
         copy._biases = [t.to(device, dtype) for t in self._biases]
         copy._centre = self._centre.to(device, dtype)
         copy._modes = self._modes and self._modes.to(device, dtype)
+        copy._all_layers = self._all_layers
         return copy
 
     def tensors(self) -> dict[str, Tensor]:
@@ -174,6 +182,7 @@ class NetworkField:
             "activation": self._activation,
             "linear_output": self._linear_output,
             "modes": self._modes and self._modes.settings(),
+            "all_layers": self._all_layers,
         }
 
     @staticmethod
@@ -188,6 +197,7 @@ class NetworkField:
         field = object.__new__(NetworkField)
         field._gain, field._scale, field._linear_output = gain, scale, bool(settings["linear_output"])
         field._activation = settings["activation"]
+        field._all_layers = bool(settings.get("all_layers", True))  # older files do not say
         field._centre = require(tensors, "centre", (3,))
         field._modes, size = None, 3
         if settings.get("modes") is not None:

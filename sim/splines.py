@@ -1,7 +1,8 @@
-"""Quadratic B-splines on a grid of cubes: smooth weight functions that know near from far within a body.
+"""B-splines on a grid of cubes: smooth weight functions that know near from far within a body.
 
-A spline is one smooth bump over three cells a direction, 27 of them overlap at any point, and together they are 1
-(de Boor 1978; as finite elements "extended B-splines", Hoellig 2003). Their gradients are continuous.
+A cubic spline is one smooth bump over four cells a direction, 64 of them overlap at any point, and together they are
+1 (de Boor 1978; as finite elements "extended B-splines", Hoellig 2003). Their second derivatives are continuous,
+a quadratic one's first.
 """
 
 from __future__ import annotations
@@ -20,6 +21,12 @@ Tensor = torch.Tensor
 
 _WIDEST = 1 << 20  # cells a direction: three of them still make one 64-bit number
 
+# The pieces of a cell's splines in one direction: column k is the polynomial 1, t, t^2, ... of the k-th from below.
+_PIECES = {
+    2: torch.tensor([[1, 1, 0], [-2, 2, 0], [1, -2, 1]], dtype=torch.float64) / 2,
+    3: torch.tensor([[1, 4, 1, 0], [-3, 0, 3, 0], [3, -6, 3, 0], [-1, 3, -3, 1]], dtype=torch.float64) / 6,
+}
+
 # How often a spline is differentiated by x, y and z.
 _ORDERS = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)]
 _ORDERS += [tuple((axis == a) + (axis == b) for axis in range(3)) for a, b in SECOND_DERIVATIVES]
@@ -32,15 +39,17 @@ class SplineGrid:
     Attributes:
         low: the grid's lower corner [m], shape (3,). spacing: side of a cell [m].
         nodes: the splines, as whole numbers in each direction, ascending by direction, (m, 3). Spline i is not 0
-            over cells i - 2, i - 1 and i.
+            over cells i - degree to i.
+        degree: of the splines, 2 or 3.
     """
 
     low: Tensor
     spacing: float
     nodes: Tensor
+    degree: int = 3
 
     @staticmethod
-    def over(points: Tensor, spacing: float) -> SplineGrid:
+    def over(points: Tensor, spacing: float, degree: int = 3) -> SplineGrid:
         """All splines that are not 0 at some of the points [m], (n, 3), with cells of side `spacing` [m].
 
         Raises:
@@ -51,11 +60,10 @@ class SplineGrid:
             raise BasisError(f"cells of {spacing:.3g} m are too small for this body")
         # As single numbers: torch sorts rows a hundred times more slowly.
         cells = torch.unique(SplineGrid._number(((points - low) / spacing).floor().long()))
-        reach = torch.cartesian_prod(*[torch.arange(3, device=points.device)] * 3)
-        ids = torch.unique(cells[:, None] + SplineGrid._number(reach))
+        ids = torch.unique(cells[:, None] + SplineGrid._number(_reach(degree, points.device)))
         width = 2 * _WIDEST
         nodes = torch.stack([ids // width**2, ids // width % width, ids % width], dim=1)
-        return SplineGrid(low, spacing, nodes)
+        return SplineGrid(low, spacing, nodes, degree)
 
     @cached_property
     def _ids(self) -> Tensor:
@@ -64,7 +72,12 @@ class SplineGrid:
     @cached_property
     def _cells(self) -> Tensor:
         """Cells in each direction, at least one, (3,)."""
-        return (self.nodes.amax(0) - 1).clamp_min(1)
+        return (self.nodes.amax(0) - self.degree + 1).clamp_min(1)
+
+    @property
+    def overlap(self) -> int:
+        """How many splines overlap in a cell."""
+        return (self.degree + 1) ** 3
 
     @staticmethod
     def _number(place: Tensor) -> Tensor:
@@ -79,16 +92,19 @@ class SplineGrid:
             order: of the derivatives wanted, 0, 1 or 2.
 
         Returns:
-            Numbers of the splines, `len(nodes)` for one that is not there, (n, 27). Their values; from order 1 on
-            the derivatives by x, y, z [1/m]; for order 2 those by xx, yy, zz, xy, xz, yz [1/m2], (1, 4 or 10, n, 27).
+            Numbers of the splines, `len(nodes)` for one that is not there, (n, overlap). Their values; from order 1
+            on the derivatives by x, y, z [1/m]; for order 2 those by xx, yy, zz, xy, xz, yz [1/m2], (1, 4 or 10, n,
+            overlap).
         """
         cells = self._cells.to(points)
         inside = torch.minimum(((points - self.low) / self.spacing).clamp_min(0), cells)
         cell = torch.minimum(inside.floor().long(), self._cells - 1)
-        t = inside - cell
-        bump = [torch.stack([(1 - t).square() / 2, 0.5 + t - t.square(), t.square() / 2], dim=-1)]
-        bump.append(torch.stack([t - 1, 1 - 2 * t, t], dim=-1) / self.spacing)
-        bump.append(t.new_tensor([1.0, -2.0, 1.0]).expand_as(bump[0]) / self.spacing**2)
+        powers = (inside - cell)[..., None] ** torch.arange(self.degree + 1, device=points.device)
+        bump, pieces = [], _PIECES[self.degree].to(points)
+        for _ in range(3):
+            bump.append(powers[..., : len(pieces)] @ pieces)
+            degrees = torch.arange(1, len(pieces), dtype=points.dtype, device=points.device)
+            pieces = degrees[:, None] * pieces[1:] / self.spacing
         outside = (points < self.low) | (points > self.low + self.spacing * cells)
         for derivative in (1, 2):
             bump[derivative] = torch.where(outside[..., None], 0.0, bump[derivative])
@@ -96,14 +112,15 @@ class SplineGrid:
             _product(*(bump[times][:, axis] for axis, times in enumerate(orders)))
             for orders in _ORDERS[: (1, 4, 10)[order]]
         ]
-        reach = torch.cartesian_prod(*[torch.arange(3, device=points.device)] * 3)
-        wanted = self._number(cell[:, None] + reach)
+        # Looked up once for each cell, as points are many.
+        cells, number = torch.unique(self._number(cell), return_inverse=True)
+        wanted = cells[:, None] + self._number(_reach(self.degree, points.device))
         found = torch.searchsorted(self._ids, wanted).clamp_max(len(self._ids) - 1)
         rows = torch.where(self._ids[found] == wanted, found, len(self._ids))
-        return rows, torch.stack(shares)
+        return rows[number], torch.stack(shares)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> SplineGrid:
-        return SplineGrid(self.low.to(device, dtype), self.spacing, self.nodes.to(device))
+        return SplineGrid(self.low.to(device, dtype), self.spacing, self.nodes.to(device), self.degree)
 
 
 @dataclass(frozen=True)
@@ -135,13 +152,13 @@ class SplineField:
         jet = self.jet(points)
         return jet[0], jet[1:].permute(1, 2, 0)
 
-    def jet(self, points: Tensor, frames: Tensor | None = None) -> Tensor:
-        """Values and gradients as one tensor, with frames second derivatives, too: (4 or 5, n, K), sim/jets.py.
+    def jet(self, points: Tensor, frames: Tensor | None = None, *, order: int = 1) -> Tensor:
+        """Values and derivatives as one tensor (rows, n, K), sim/jets.py.
 
         Args:
-            points: [m], (n, 3). frames: (n, 3, 3).
+            points: [m], (n, 3). frames: (n, 3, 3), for five rows. order: without frames, of the last derivatives.
         """
-        rows, parts = self.grid.at(points, order=1 if frames is None else 2)
+        rows, parts = self.grid.at(points, order if frames is None else 2)
         if frames is not None:
             parts = jet_along(parts[0], parts[1:4], parts[4:], frames)
         return torch.stack([self._sum(rows, part) for part in parts])
@@ -160,26 +177,34 @@ class SplineField:
         }
 
     def settings(self) -> dict:
-        return {"spacing": self.grid.spacing}
+        return {"spacing": self.grid.spacing, "degree": self.grid.degree}
 
     @staticmethod
     def build(tensors: dict[str, Tensor], settings: dict) -> SplineField:
         spacing = float(settings["spacing"])
         if not (math.isfinite(spacing) and spacing > 0):
             raise BasisError("the side of the splines' cells is not a positive number")
+        degree = settings.get("degree", 2)  # older files do not say
+        if degree not in _PIECES:
+            raise BasisError(f"splines of degree {degree!r} are not known here")
         coefficients = require(tensors, "coefficients", (None, None))
         nodes = tensors.get("nodes")
         if nodes is None or nodes.dtype != torch.int32 or tuple(nodes.shape) != (len(coefficients), 3):
             raise BasisError("the splines' places do not fit their coefficients")
-        grid = SplineGrid(require(tensors, "low", (3,)), spacing, nodes.long())
-        inside = bool(((grid.nodes >= 0) & (grid.nodes < _WIDEST + 2)).all()) and len(nodes) > 0
+        grid = SplineGrid(require(tensors, "low", (3,)), spacing, nodes.long(), degree)
+        inside = bool(((grid.nodes >= 0) & (grid.nodes < _WIDEST + degree)).all()) and len(nodes) > 0
         if not inside or not bool((grid._ids.diff() > 0).all()):
             raise BasisError("the splines' places are not in order")
         return SplineField(grid, coefficients)
 
 
+def _reach(degree: int, device: torch.device) -> Tensor:
+    """From the first of a cell's splines to all of them, ((degree + 1)^3, 3)."""
+    return torch.cartesian_prod(*[torch.arange(degree + 1, device=device)] * 3)
+
+
 def _product(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-    return (x[:, :, None, None] * y[:, None, :, None] * z[:, None, None, :]).reshape(-1, 27)
+    return (x[:, :, None, None] * y[:, None, :, None] * z[:, None, None, :]).flatten(1)
 
 
 register_field(SplineField.kind, SplineField.build)

@@ -98,12 +98,9 @@ def test_bending_is_the_squared_hessian():
     count, size = 20000, 0.3
     hessian = torch.tensor([[1.0, 0.5, 0.0], [0.5, -2.0, 0.25], [0.0, 0.25, 3.0]], dtype=torch.float64)
     frames = random_frames(count, torch.Generator().manual_seed(0))
-    along = jet_along(
-        torch.zeros(count, 1, dtype=torch.float64),
-        torch.zeros(3, count, 1, dtype=torch.float64),
-        torch.stack([hessian[a, b].expand(count, 1) for a, b in SECOND_DERIVATIVES]),
-        frames,
-    )
+    none = torch.zeros(4, count, 1, dtype=torch.float64)
+    seconds = torch.stack([hessian[a, b].expand(count, 1) for a, b in SECOND_DERIVATIVES])
+    along = jet_along(none[0], none[1:], seconds, frames)
     share = torch.full((count,), 1 / count, dtype=torch.float64)
     energy, _ = energy_and_mass(along, torch.zeros(count, 3), share, share, size)
     squares = along[4].square()
@@ -111,6 +108,8 @@ def test_bending_is_the_squared_hessian():
     expected = size**2 * float(hessian.square().sum())
     assert error < 0.01
     assert float(energy[1, 1]) == pytest.approx(expected, rel=4 * error)
+    whole, _ = energy_and_mass(torch.cat([none, seconds]), torch.zeros(count, 3), share, share, size)
+    assert float(whole[1, 1]) == pytest.approx(expected, rel=1e-12)
 
 
 def random_pencil(size=12):

@@ -27,7 +27,7 @@ def energies_of(field, samples):
 
 
 @pytest.mark.parametrize(
-    ("splines", "above"), [(200, 0.05), (1500, 0.004)], ids=["dense solver", "sparse solver"]
+    ("splines", "above"), [(350, 0.05), (1500, 0.004)], ids=["dense solver", "sparse solver"]
 )
 def test_modes_come_down_on_the_energies_of_finite_elements(splines, above):
     samples = qmc.Sobol(3, seed=0).random(2**16) * SIDES

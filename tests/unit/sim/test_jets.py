@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sim.jets import layer_jet, position_jet, random_frames
+from sim.jets import SECOND_DERIVATIVES, layer_jet, position_jet, random_frames
 from sim.network import NetworkField, WeightNetwork
 from sim.splines import SplineField, SplineGrid
 
@@ -31,6 +31,7 @@ def test_a_networks_jet_is_what_automatic_differentiation_says(activation):
     points = torch.randn(6, 3, generator=g, dtype=torch.float64)
     frames = random_frames(6, g)
     jet = network.jet(position_jet(points, 2.0, frames))
+    whole = network.jet(position_jet(points, 2.0, order=2))
 
     def plain(x):
         x = 2.0 * x
@@ -44,6 +45,8 @@ def test_a_networks_jet_is_what_automatic_differentiation_says(activation):
         torch.testing.assert_close(jet[0, i], plain(point))
         torch.testing.assert_close(jet[1:4, i], frames[i] @ slopes.T)
         torch.testing.assert_close(jet[4, i], torch.einsum("a,kab,b->k", first[i], hessians, second[i]))
+        for row, (a, b) in enumerate(SECOND_DERIVATIVES, start=4):
+            torch.testing.assert_close(whole[row, i], hessians[:, a, b])
 
 
 def test_frames_are_orthonormal_and_favour_no_direction():
@@ -67,7 +70,7 @@ def test_a_field_that_reads_splines_differentiates_through_them():
     jet = field.jet(points, frames)
     first, second = directions(frames)
     step = 1e-5
-    # Quadratic splines' second derivatives jump between cells: points whose steps cross are left out.
+    # Cubic splines' third derivatives jump between cells: points whose steps cross are left out.
     cell = (points - grid.low) / 0.31 % 1
     inner = ((cell > 1e-3) & (cell < 1 - 1e-3)).all(1)
     assert int(inner.sum()) > 30

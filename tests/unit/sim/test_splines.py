@@ -1,4 +1,4 @@
-"""Splines: polynomials are the oracle, for quadratic B-splines reproduce them (Marsden's identity)."""
+"""Splines: polynomials are the oracle, for B-splines reproduce those of their degree (Marsden's identity)."""
 
 import numpy as np
 import pytest
@@ -30,15 +30,30 @@ def quadratic_slopes(X):
 
 
 def marsden(grid):
-    """Coefficients of `quadratic`: the blossom of each factor at the two inner knots of every spline."""
-    first = grid.low + grid.spacing * (grid.nodes.double() - 1)  # inner knots: first and first + spacing
-    mean, product = first + grid.spacing / 2, first * (first + grid.spacing)
-    x, y, z = mean.unbind(1)
-    return torch.stack([torch.ones_like(x), 2 * x - z, product[:, 0] + 0.5 * y, x * y * z], dim=1)
+    """Coefficients of `quadratic`: the blossom of each factor at the inner knots of every spline."""
+    steps = range(1, grid.degree + 1)
+    knots = torch.stack([grid.low + grid.spacing * (grid.nodes.double() + k - grid.degree) for k in steps])
+    pairs = [knots[a] * knots[b] for a in range(grid.degree) for b in range(a)]
+    square, (x, y, z) = torch.stack(pairs).mean(0), knots.mean(0).unbind(1)
+    return torch.stack([torch.ones_like(x), 2 * x - z, square[:, 0] + 0.5 * y, x * y * z], dim=1)
 
 
-def test_quadratics_are_reproduced_with_their_gradients(points):
+def test_a_cubic_is_reproduced_with_all_its_derivatives(points):
     grid = SplineGrid.over(points, SPACING)
+    knots = [grid.low + grid.spacing * (grid.nodes.double() + k) for k in (-2, -1, 0)]
+    field = SplineField(grid, (knots[0] * knots[1] * knots[2])[:, :1])
+    x = points[:, :1]
+    value, by_x, by_y, by_z, *seconds = field.jet(points, order=2)
+    torch.testing.assert_close(value, x**3, rtol=1e-12, atol=0)
+    torch.testing.assert_close(by_x, 3 * x**2, rtol=1e-11, atol=0)
+    torch.testing.assert_close(seconds[0], 6 * x, rtol=1e-9, atol=0)
+    for nothing in (by_y, by_z, *seconds[1:]):
+        torch.testing.assert_close(nothing, torch.zeros_like(x), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("degree", [2, 3])
+def test_quadratics_are_reproduced_with_their_gradients(points, degree):
+    grid = SplineGrid.over(points, SPACING, degree)
     field = SplineField(grid, marsden(grid))
     values, gradients = field.value_and_gradient(points)
     torch.testing.assert_close(values, quadratic(points), rtol=0, atol=1e-11)
@@ -70,9 +85,18 @@ def test_a_field_comes_back_from_its_tensors(points):
     field = SplineField(grid, marsden(grid))
     again = SplineField.build(field.tensors(), field.settings())
     assert torch.equal(again.value(points), field.value(points))
+    assert again.grid.degree == grid.degree
     single = field.to(torch.device("cpu"), torch.float32).value(points.float())
     assert single.dtype == torch.float32
     np.testing.assert_allclose(single, field.value(points), rtol=2e-5, atol=2e-5)
+
+
+def test_a_field_of_quadratic_splines_from_before_there_were_cubic_ones_comes_back(points):
+    field = SplineField(grid := SplineGrid.over(points, SPACING, 2), marsden(grid))
+    settings = {"spacing": field.settings()["spacing"]}
+    assert torch.equal(SplineField.build(field.tensors(), settings).value(points), field.value(points))
+    with pytest.raises(BasisError, match="degree 7"):
+        SplineField.build(field.tensors(), settings | {"degree": 7})
 
 
 @pytest.mark.parametrize(
