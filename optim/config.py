@@ -58,7 +58,7 @@ class TrainConfig:
     """Multiplies positions (the body's longest side is 1); None is 4 where the network reads the body's modes, else
     it is taken from the shape (`optim.problem.input_gain`)."""
 
-    bending: float = 0.0
+    bending: float = 0.15
     """What strain gradients cost beside strain: the energy's internal length (optim/losses.py), in units of the
     body's longest side. 0 is the paper's energy. With 0.1 bodies with limbs move nearer to the truth, and a step takes
     a third longer (docs/training.md)."""

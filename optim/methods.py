@@ -43,6 +43,7 @@ class Method:
 
 _WORDS = {
     "ns": "the NS optimizer, handles orthonormal by construction",
+    "ns-bending": "the same with strain gradients in the energy, as `train` has by default",
     "adam": "Adam, handles orthonormal by construction",
     "muon": "torch's Muon, handles orthonormal by construction",
     "curvature": "isotropic curvature (Su 2025), handles orthonormal by construction",
@@ -73,6 +74,8 @@ def find_method(name: str) -> Method:
             return train_by_recipe(recipe, shape, material, config, on_progress, cancel)
 
         return Method(name, _WORDS[name], learn, recipe.learning_rate)
+    if name == "ns-bending":
+        return Method(name, _WORDS[name], _with_strain_gradients, DEFAULT_LEARNING_RATES["ns"])
     if name in _UNTRAINED:
         return Method(name, _WORDS[name], _untrained(_UNTRAINED[name]))
     # Asked once in advance: a name nobody knows must not cost the methods before it.
@@ -100,6 +103,12 @@ def find_methods(names: str) -> list[Method]:
     if not asked:
         raise TrainingError(f"Name the optimizers to compare, with commas: {','.join(_WORDS)}.")
     return [find_method(name) for name in asked]
+
+
+def _with_strain_gradients(shape, material, config, on_progress=None, cancel=None) -> HandleBasis:
+    return train(
+        shape, material, replace(config, optimizer="ns", bending=TrainConfig.bending), on_progress, cancel
+    )
 
 
 def _untrained(build: Callable[[Shape, Material, int], HandleBasis]) -> Learn:

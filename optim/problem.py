@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from optim.config import TrainConfig
 from optim.head import rayleigh_ritz
 from optim.losses import energy_and_mass, without_mean
-from optim.spline_modes import SPLINES, spline_modes
+from optim.spline_modes import CELLS, spline_modes
 from sim.basis import HandleBasis
 from sim.errors import TrainingError
 from sim.jets import position_jet, random_frames
@@ -96,8 +96,8 @@ class Problem:
             )
         return replace(self, **_normalised(sampled, material, self.centre, self.scale, self.points.device))
 
-    def find_modes(self, count: int, splines: int = SPLINES) -> SplineField:
-        """The body's `count` lowest modes over about so many splines; see `spline_modes`."""
+    def find_modes(self, count: int, cells: int = CELLS) -> SplineField:
+        """The body's `count` lowest modes over splines on about so many cells; see `spline_modes`."""
         return spline_modes(
             self.samples,
             self.mass.cpu(),
@@ -107,7 +107,7 @@ class Problem:
             scale=self.scale,
             bending=self.bending,
             cover=self.shape.vertices,
-            splines=splines,
+            cells=cells,
         )
 
     def reading(self, modes: SplineField) -> Problem:

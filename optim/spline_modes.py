@@ -18,8 +18,8 @@ from sim.splines import SplineField, SplineGrid
 
 Tensor = torch.Tensor
 
-SPLINES = 3000
-"""Splines over a body; more are nearer to the bound, and slower."""
+CELLS = 1000
+"""Cells of the splines' grid that hold some of the body; more are nearer to the bound, and slower."""
 
 _SAMPLES_PER_SPLINE = 8  # with fewer, splines hide between the samples
 _BLOCK = 8192  # samples at once
@@ -39,7 +39,7 @@ def spline_modes(
     scale: float,
     bending: float = 0.0,
     cover: Tensor | None = None,
-    splines: int = SPLINES,
+    cells: int = CELLS,
 ) -> SplineField:
     """The `count` functions of least elastic energy, mass-orthonormal and orthogonal to the constant.
 
@@ -47,7 +47,7 @@ def spline_modes(
         samples: [m], (N, 3). mass: shares, summing to 1, (N,). stiffness: `volume (lambda/2 + 2 mu)`, (N,).
         centre: origin [m], (3,). scale: unit [m] of the coordinates in the energy (optim/losses.py).
         cover: more points [m] at which the functions will be asked for, (n, 3): the surface.
-        splines: about how many to take.
+        cells: of the grid that hold some of the body, about so many.
 
     Returns:
         In order of energy; fewer than `count` where the samples do not tell more apart.
@@ -56,7 +56,7 @@ def spline_modes(
         TrainingError: no such functions were found.
     """
     everywhere = samples if cover is None else torch.cat([samples, cover])
-    grid = _grid(everywhere, min(splines, len(samples) // _SAMPLES_PER_SPLINE))
+    grid = _grid(everywhere, cells, len(samples) // _SAMPLES_PER_SPLINE)
     m, s = mass.numpy(), stiffness.numpy()
     X = ((samples - centre) / scale).numpy()
     A, M, moment = _assemble(grid, samples, X, m, s, scale, bending)
@@ -65,19 +65,18 @@ def spline_modes(
     return SplineField(grid, torch.from_numpy(solve(A.tocsc(), M, moment, count)))
 
 
-def _grid(points: Tensor, splines: int) -> SplineGrid:
-    """A grid of about as many splines, found by halving the range of spacings; never more."""
+def _grid(points: Tensor, cells: int, splines: int) -> SplineGrid:
+    """A grid of about as many cells, found by halving the range of spacings; never more, nor more splines."""
     longest = float((points.amax(0) - points.amin(0)).max())
     low, high = 0.0, 1.1 * longest  # too many, few enough
-    spacing = longest / max(1.0, splines ** (1 / 3))
+    spacing = longest / max(1.0, cells ** (1 / 3))
     for _ in range(_TRIES):
         grid = SplineGrid.over(points, spacing)
-        count = len(grid.nodes)
-        if count > max(splines, grid.overlap):
+        if grid.filled > cells or len(grid.nodes) > max(splines, grid.overlap):
             low = spacing
         else:
             high = spacing
-            if count > 0.9 * splines:
+            if max(grid.filled / cells, len(grid.nodes) / max(splines, 1)) > 0.9:
                 break
         spacing = (low + high) / 2 if low else spacing / 1.5
         if high - low < 1e-3 * high:
@@ -165,7 +164,13 @@ def _sparse_modes(A: sp.csc_matrix, M: sp.csc_matrix, moment: np.ndarray, count:
     scale = A.diagonal().mean() / np.abs(moment).mean()
     column = sp.csc_matrix(moment[:, None] * scale)
     try:
-        bordered = splu(sp.bmat([[A, column], [column.T, None]], format="csc"))
+        bordered = splu(
+            sp.bmat([[A, column], [column.T, None]], format="csc"),
+            # It is symmetric: half the fill of an elimination that does not use it.
+            permc_spec="MMD_AT_PLUS_A",
+            diag_pivot_thresh=0.01,
+            options={"SymmetricMode": True},
+        )
         inverse = LinearOperator(
             A.shape, matvec=lambda right: bordered.solve(np.append(right, 0.0))[:-1], dtype=float
         )

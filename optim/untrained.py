@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 
 from optim.problem import Problem
-from optim.spline_modes import SPLINES
+from optim.spline_modes import CELLS
 from sim.basis import HandleBasis
 from sim.errors import TrainingError
 from sim.fields import CosineField, Field
@@ -44,13 +44,13 @@ def rkpm_basis(
     return ritz_basis(rkpm_field(shape.samples, nodes, seed=seed), shape, material, handles)
 
 
-def spline_basis(shape: Shape, material: Material, handles: int, *, splines: int = SPLINES) -> HandleBasis:
+def spline_basis(shape: Shape, material: Material, handles: int, *, cells: int = CELLS) -> HandleBasis:
     """The constant and the body's `handles - 1` modes of least energy over splines (optim/spline_modes.py).
 
     What training starts from. Fewer handles where the samples do not tell more apart.
     """
     problem = Problem.build(shape, material, torch.device("cpu")).dense()
-    modes = problem.find_modes(handles - 1, splines)
+    modes = problem.find_modes(handles - 1, cells)
     return HandleBasis(modes).orthonormalized(shape, material)
 
 

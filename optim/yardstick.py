@@ -25,8 +25,8 @@ from sim.world import World
 ENERGY_NODES = 500
 """Kernels of the reference for the energy; few handles lose little to so many."""
 
-REFERENCE_SPLINES = 6000
-"""Splines of the other reference for the energy; the lower of the two counts."""
+REFERENCE_CELLS = 2500
+"""Cells of the splines of the other reference for the energy; the lower of the two counts."""
 
 MOTION_NODES = 160
 """Handles of the reference for the motion: one a kernel."""
@@ -87,7 +87,7 @@ class Yardstick:
         self._mass = mass / mass.sum()
         best = ritz_basis(rkpm_field(shape.samples, energy_nodes), shape, material, handles)
         self.least_energy = _energy(best)
-        modes = spline_basis(shape, material, handles, splines=REFERENCE_SPLINES)
+        modes = spline_basis(shape, material, handles, cells=REFERENCE_CELLS)
         if modes.handles == handles:
             self.least_energy = min(self.least_energy, _energy(modes))
         field = rkpm_field(shape.samples, motion_nodes)

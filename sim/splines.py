@@ -40,13 +40,14 @@ class SplineGrid:
         low: the grid's lower corner [m], shape (3,). spacing: side of a cell [m].
         nodes: the splines, as whole numbers in each direction, ascending by direction, (m, 3). Spline i is not 0
             over cells i - degree to i.
-        degree: of the splines, 2 or 3.
+        degree: of the splines, 2 or 3. filled: cells with points in them; 0 where nobody has counted.
     """
 
     low: Tensor
     spacing: float
     nodes: Tensor
     degree: int = 3
+    filled: int = 0
 
     @staticmethod
     def over(points: Tensor, spacing: float, degree: int = 3) -> SplineGrid:
@@ -63,7 +64,7 @@ class SplineGrid:
         ids = torch.unique(cells[:, None] + SplineGrid._number(_reach(degree, points.device)))
         width = 2 * _WIDEST
         nodes = torch.stack([ids // width**2, ids // width % width, ids % width], dim=1)
-        return SplineGrid(low, spacing, nodes, degree)
+        return SplineGrid(low, spacing, nodes, degree, len(cells))
 
     @cached_property
     def _ids(self) -> Tensor:
@@ -120,7 +121,9 @@ class SplineGrid:
         return rows[number], torch.stack(shares)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> SplineGrid:
-        return SplineGrid(self.low.to(device, dtype), self.spacing, self.nodes.to(device), self.degree)
+        return SplineGrid(
+            self.low.to(device, dtype), self.spacing, self.nodes.to(device), self.degree, self.filled
+        )
 
 
 @dataclass(frozen=True)

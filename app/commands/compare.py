@@ -57,7 +57,8 @@ def run(
     part = loaded.bodies[names.index(body) if body is not None else 0]
     shape = build_shape(part)
     material = build_material(part, shape)
-    config = TrainConfig(handles=handles or part.handles, steps=steps, device=device)
+    # The paper's energy, which every method can be measured by.
+    config = TrainConfig(handles=handles or part.handles, steps=steps, device=device, bending=0.0)
 
     with until_interrupted() as cancel:
         _say("the references")

@@ -12,6 +12,7 @@ from oracle.bound import (
     linear_elastic_form,
     rayleigh_quotients,
     rbf_spectrum,
+    spline_spectrum,
 )
 from oracle.meshes import hex_box, inside_grid, voxel_hexes
 
@@ -190,3 +191,51 @@ def test_a_cut_body_converges_too():
         figures.append(fe_spectrum(mesh, form, gauss_quadrature(mesh), 9)[0].sum())
     assert figures[0] > figures[1] > figures[2]
     assert figures[1] / figures[2] - 1 < 0.05
+
+
+def brick_quadrature(n):
+    """Five Gauss points a direction in each of n bricks: places, sides, and the points."""
+    cells = np.stack(np.meshgrid(*[np.arange(k) for k in n], indexing="ij"), -1).reshape(-1, 3)
+    side = SIDES / n
+    t, w = np.polynomial.legendre.leggauss(5)
+    unit = np.stack(np.meshgrid(t, t, t, indexing="ij"), -1).reshape(-1, 3) / 2 + 0.5
+    volumes = np.einsum("i,j,k->ijk", w, w, w).ravel() / 8 * side.prod()
+    points = BEAM.bounds[0] + (cells[:, None] + unit).reshape(-1, 3) * side
+    return cells, side, Quadrature(points, np.tile(volumes, len(cells)))
+
+
+def test_splines_come_to_the_bound_of_finite_elements():
+    cells, side, quadrature = brick_quadrature((16, 4, 4))
+    none = np.zeros(len(quadrature.points))
+    energies = spline_spectrum(cells, side, training_form(quadrature.points), none, quadrature, 9)
+    mesh = beam_mesh(16, order=2)
+    bound = fe_spectrum(mesh, training_form, gauss_quadrature(mesh), 9)[0].sum()
+    assert energies.sum() == pytest.approx(bound, rel=1e-3)
+    assert energies.sum() < bound
+
+
+def test_functions_that_bend_have_the_energies_of_a_free_beam():
+    """Of the squared Hessian alone: linear functions are free, and the lowest of x has `(4.7300 / L)^4` (Rayleigh)."""
+    cells, side, quadrature = brick_quadrature((8, 2, 2))
+    none, one = np.zeros((len(quadrature.points), 4, 4)), np.ones(len(quadrature.points))
+    energies = spline_spectrum(cells, side, none, one, quadrature, 4) / SIDES.prod()
+    np.testing.assert_allclose(energies[:3], 0, atol=1e-5)
+    assert energies[3] == pytest.approx((4.7300407 / SIDES[0]) ** 4, rel=1e-4)
+
+
+def test_hessians_count_in_rayleigh_quotients():
+    """Twice `x y` has 8 in its squared Hessian, and the mass of a product of two centred coordinates."""
+    _, _, quadrature = brick_quadrature((2, 2, 2))
+    x, y, _ = (quadrature.points - CENTRE).T
+    hessians = np.zeros((len(x), 1, 3, 3))
+    hessians[:, 0, 0, 1] = hessians[:, 0, 1, 0] = 2.0
+    energies = rayleigh_quotients(
+        (2 * x * y)[:, None],
+        np.zeros((len(x), 1, 3)),
+        np.zeros((len(x), 4, 4)),
+        quadrature,
+        hessians=hessians,
+        bend=np.full(len(x), 3.0),
+    )
+    mass = 4 * SIDES[0] ** 2 / 12 * SIDES[1] ** 2 / 12
+    assert energies == pytest.approx(3.0 * 8 * SIDES.prod() / mass, rel=1e-9)
