@@ -96,8 +96,13 @@ class Problem:
             )
         return replace(self, **_normalised(sampled, material, self.centre, self.scale, self.points.device))
 
-    def find_modes(self, count: int, cells: int = CELLS) -> SplineField:
-        """The body's `count` lowest modes over splines on about so many cells; see `spline_modes`."""
+    def find_modes(self, count: int, cells: int | None = None) -> SplineField:
+        """The body's `count` lowest modes over splines on about so many cells; see `spline_modes`.
+
+        None takes CELLS, and twice as many where the material varies: functions turn sharply where it does.
+        """
+        if cells is None:
+            cells = CELLS * (2 if self.material.heterogeneous else 1)
         return spline_modes(
             self.samples,
             self.mass.cpu(),

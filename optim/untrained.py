@@ -10,7 +10,6 @@ from __future__ import annotations
 import torch
 
 from optim.problem import Problem
-from optim.spline_modes import CELLS
 from sim.basis import HandleBasis
 from sim.errors import TrainingError
 from sim.fields import CosineField, Field
@@ -44,7 +43,7 @@ def rkpm_basis(
     return ritz_basis(rkpm_field(shape.samples, nodes, seed=seed), shape, material, handles)
 
 
-def spline_basis(shape: Shape, material: Material, handles: int, *, cells: int = CELLS) -> HandleBasis:
+def spline_basis(shape: Shape, material: Material, handles: int, *, cells: int | None = None) -> HandleBasis:
     """The constant and the body's `handles - 1` modes of least energy over splines (optim/spline_modes.py).
 
     What training starts from. Fewer handles where the samples do not tell more apart.
