@@ -60,8 +60,8 @@ class TrainConfig:
 
     bending: float = 0.15
     """What strain gradients cost beside strain: the energy's internal length (optim/losses.py), in units of the
-    body's longest side. 0 is the paper's energy. With 0.1 bodies with limbs move nearer to the truth, and a step takes
-    a third longer (docs/training.md)."""
+    body's longest side. Bodies move nearer to the truth with it; 0 is the paper's energy, and a step takes a quarter
+    less time (docs/training.md)."""
 
     batch: int = 1000
     """Samples a step, drawn anew each time."""

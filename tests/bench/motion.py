@@ -106,8 +106,10 @@ def kinds(seeds: list[int]) -> list[tuple[str, Callable[[Shape, Material], Handl
             (f"rkpm {nodes}", lambda shape, material, n=nodes: rkpm_basis(shape, material, HANDLES, nodes=n))
         )
     for seed in seeds:
-        config = TrainConfig(handles=HANDLES, seed=seed, device="cpu")
-        found.append((f"ns, seed {seed}", lambda shape, material, c=config: train(shape, material, c)))
+        for bending in (TrainConfig.bending, 0.0):
+            config = TrainConfig(handles=HANDLES, seed=seed, bending=bending, device="cpu")
+            name = f"ns, bending {bending:g}, seed {seed}"
+            found.append((name, lambda shape, material, c=config: train(shape, material, c)))
     return found
 
 
