@@ -8,8 +8,8 @@ from typing import Literal
 
 from sim.errors import TrainingError
 
-PRESETS = {"draft": 60, "good": 200, "best": 1000}
-"""Steps of each preset: about two, eight and thirty-five CPU seconds for 32 handles, the finish included."""
+PRESETS = {"draft": 60, "good": 150, "best": 1000}
+"""Steps of each preset: about five, eight and twenty-five CPU seconds for 32 handles, modes and finish included."""
 
 
 @dataclass(frozen=True)
