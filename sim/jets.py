@@ -72,7 +72,7 @@ def layer_jet(jet: Tensor, weight: Tensor, bias: Tensor, activation: str) -> Ten
         jet: (S, n, a). weight: (K, a). bias: (K,). activation: "tanh" or "elu".
 
     Returns:
-        (S, n, K), differentiable once; with ten rows, which are for measuring, not at all.
+        (S, n, K), differentiable once.
     """
     return _Layer.apply(jet, weight, bias, activation)
 
@@ -84,6 +84,8 @@ class _Layer(torch.autograd.Function):
     `d_i = a' r_i`, `d4 = a' r4 + (k / a') d1 (c1 d1 + c2 d2)`, whence, for gradients g of t's rows,
     those of y's are `a' g_i`, plus `k g4 (2 c1 d1 + c2 d2)` for the first and `k g4 c2 d1` for the second, and
     `a' g0 + k (g1 d1 + g2 d2 + g3 d3 + g4 d4) + k' g4 d1 (c1 d1 + c2 d2)` for y, with k' = -2 for tanh, 0 for ELU.
+
+    With ten rows, for each second derivative by a and b, `d_a d_b` takes the place of `d1 (c1 d1 + c2 d2)`.
 
     So all is known from what comes out, and y is overwritten by it: memory is what these steps wait for.
     """
@@ -114,8 +116,6 @@ class _Layer(torch.autograd.Function):
     def backward(ctx, upstream: Tensor) -> tuple[Tensor | None, ...]:
         jet, weight, out = ctx.saved_tensors
         rows, points, width = jet.shape
-        if rows == 10:
-            raise NotImplementedError("jets of ten rows are not differentiated")
         bend = _bend(out[0], ctx.activation)
         g = upstream * _slope(out[0], ctx.activation)
         moved = upstream[1] * out[1]
@@ -129,6 +129,13 @@ class _Layer(torch.autograd.Function):
             pull = bend.mul_(upstream[4])
             g[1].addcmul_(pull, both.add_(out[1], alpha=_ONE))
             g[2].addcmul_(pull, out[1], value=_TWO)
+        elif rows == 10:
+            for up, (a, b) in zip(upstream[4:], SECOND_DERIVATIVES, strict=True):
+                if ctx.activation == "tanh":
+                    g[0].addcmul_(out[1 + a] * out[1 + b], up, value=-2)
+                pull = bend * up
+                g[1 + a].addcmul_(pull, out[1 + b])
+                g[1 + b].addcmul_(pull, out[1 + a])
         flat = g.view(rows * points, -1)
         by_jet = (flat @ weight).view_as(jet) if ctx.needs_input_grad[0] else None
         return by_jet, flat.T @ jet.reshape(-1, width), g[0].sum(0), None

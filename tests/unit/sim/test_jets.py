@@ -16,7 +16,7 @@ def directions(frames):
 
 
 @pytest.mark.parametrize("activation", ["tanh", "elu"])
-@pytest.mark.parametrize("rows", [4, 5])
+@pytest.mark.parametrize("rows", [4, 5, 10])
 def test_a_layers_gradient_is_its_finite_difference(activation, rows):
     g = torch.Generator().manual_seed(0)
     shapes = [(rows, 7, 5), (6, 5), (6,)]
