@@ -72,11 +72,12 @@ def _grid(points: Tensor, cells: int, splines: int) -> SplineGrid:
     spacing = longest / max(1.0, cells ** (1 / 3))
     for _ in range(_TRIES):
         grid = SplineGrid.over(points, spacing)
-        if grid.filled > cells or len(grid.nodes) > max(splines, grid.overlap):
+        filled = grid.filled(points)
+        if filled > cells or len(grid.nodes) > max(splines, grid.overlap):
             low = spacing
         else:
             high = spacing
-            if max(grid.filled / cells, len(grid.nodes) / max(splines, 1)) > 0.9:
+            if max(filled / cells, len(grid.nodes) / max(splines, 1)) > 0.9:
                 break
         spacing = (low + high) / 2 if low else spacing / 1.5
         if high - low < 1e-3 * high:

@@ -40,14 +40,13 @@ class SplineGrid:
         low: the grid's lower corner [m], shape (3,). spacing: side of a cell [m].
         nodes: the splines, as whole numbers in each direction, ascending by direction, (m, 3). Spline i is not 0
             over cells i - degree to i.
-        degree: of the splines, 2 or 3. filled: cells with points in them; 0 where nobody has counted.
+        degree: of the splines, 2 or 3.
     """
 
     low: Tensor
     spacing: float
     nodes: Tensor
     degree: int = 3
-    filled: int = 0
 
     @staticmethod
     def over(points: Tensor, spacing: float, degree: int = 3) -> SplineGrid:
@@ -59,12 +58,20 @@ class SplineGrid:
         low = points.amin(0) - 1e-3 * spacing
         if not bool(((points.amax(0) - low) / spacing < _WIDEST).all()):
             raise BasisError(f"cells of {spacing:.3g} m are too small for this body")
-        # As single numbers: torch sorts rows a hundred times more slowly.
-        cells = torch.unique(SplineGrid._number(((points - low) / spacing).floor().long()))
+        cells = SplineGrid._filled(points, low, spacing)
         ids = torch.unique(cells[:, None] + SplineGrid._number(_reach(degree, points.device)))
         width = 2 * _WIDEST
         nodes = torch.stack([ids // width**2, ids // width % width, ids % width], dim=1)
-        return SplineGrid(low, spacing, nodes, degree, len(cells))
+        return SplineGrid(low, spacing, nodes, degree)
+
+    def filled(self, points: Tensor) -> int:
+        """How many cells hold some of the points [m], (n, 3)."""
+        return len(self._filled(points, self.low, self.spacing))
+
+    @staticmethod
+    def _filled(points: Tensor, low: Tensor, spacing: float) -> Tensor:
+        # As single numbers: torch sorts rows a hundred times more slowly.
+        return torch.unique(SplineGrid._number(((points - low) / spacing).floor().long()))
 
     @cached_property
     def _ids(self) -> Tensor:
@@ -121,9 +128,7 @@ class SplineGrid:
         return rows[number], torch.stack(shares)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> SplineGrid:
-        return SplineGrid(
-            self.low.to(device, dtype), self.spacing, self.nodes.to(device), self.degree, self.filled
-        )
+        return SplineGrid(self.low.to(device, dtype), self.spacing, self.nodes.to(device), self.degree)
 
 
 @dataclass(frozen=True)
