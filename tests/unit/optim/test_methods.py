@@ -1,6 +1,7 @@
 """Methods by name, the handles that need no training, and the yardstick that judges all."""
 
 import importlib.util
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from sim.errors import TrainingError
 CONFIG = TrainConfig(handles=6, steps=3, layers=2, width=16, batch=128, device="cpu")
 NAMES = [
     "ns",
+    "ns-bending",
     "adam",
     "muon",
     "curvature",
@@ -92,6 +94,13 @@ def test_every_method_gives_handles(name, shape):
     assert basis.handles == 6
     assert torch.isfinite(basis.weights(shape.samples)).all()
     assert (method.learning_rate is None) == (name in ("rkpm", "spline", "cosine")) == (not steps)
+
+
+def test_ns_bending_is_what_train_does_beside_those_in_the_papers_energy(shape):
+    papers = replace(CONFIG, bending=0.0)
+    for name, bending in (("ns", 0.0), ("ns-bending", TrainConfig().bending)):
+        basis = find_method(name).learn(shape, Material(), papers, None, None)
+        assert basis.metadata["config"]["bending"] == bending
 
 
 @pytest.mark.skipif(
