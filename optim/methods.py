@@ -14,7 +14,7 @@ from optim.config import TrainConfig
 from optim.recipe_training import train_by_recipe
 from optim.recipes import RECIPES
 from optim.train import Progress, train
-from optim.untrained import cosine_basis, rkpm_basis, spline_basis
+from optim.untrained import cosine_basis, kaolin_rkpm_basis, rkpm_basis, spline_basis
 from sim.basis import HandleBasis
 from sim.errors import TrainingError
 from sim.material import Material
@@ -52,12 +52,18 @@ _WORDS = {
     "adam-penalty": "the paper's Adam and penalty, derivatives exact",
     "kaolin": "the paper's Adam and penalty by finite differences, as Kaolin",
     "rkpm": "reproducing kernels, no training",
+    "kaolin-rkpm": "the same by Kaolin's recipe",
     "spline": "the body's modes over splines, which the network reads, no training",
     "cosine": "cosine modes of the box, no training",
 }
 
 
-_UNTRAINED = {"rkpm": rkpm_basis, "spline": spline_basis, "cosine": cosine_basis}
+_UNTRAINED = {
+    "rkpm": rkpm_basis,
+    "kaolin-rkpm": kaolin_rkpm_basis,
+    "spline": spline_basis,
+    "cosine": cosine_basis,
+}
 
 
 def find_method(name: str) -> Method:

@@ -9,7 +9,8 @@ lies there, at 0.98 itself, where the FEM is clamped; handles are made for the s
 0.2 m onto a frictionless floor, which in both pushes on the FEM's surface nodes with their lumped areas: other points
 sink in otherwise, by as much as handles differ. E 1.5e4 Pa and, as `stiff`, 1e5 Pa, at which it hardly deforms and
 nearly all are within a tenth of a millimetre of one another. Both bodies are summed over Gauss points of many cells.
-`rkpm` is given with as many nodes as handles, twice as many, and the default of optim/untrained.py.
+`rkpm` is given with as many nodes as handles, twice as many, and the default of optim/untrained.py. `kaolin-rkpm` is
+Kaolin's recipe with the nodes and the number of points that its own test of this beam and this cube has.
 Run it with OMP_NUM_THREADS=1.
 """
 
@@ -26,7 +27,7 @@ from oracle import laws as oracle_laws
 from oracle.meshes import hex_box
 
 from optim import TrainConfig, train
-from optim.untrained import RKPM_NODES, cosine_basis, rkpm_basis
+from optim.untrained import KAOLIN_NODES, RKPM_NODES, cosine_basis, kaolin_rkpm_basis, rkpm_basis
 from sim import Body, Material, Shape, World, load_shape
 from sim.contact_points import ContactPoints
 from sim.stepper import _SURFACE_STIFFNESS
@@ -34,16 +35,17 @@ from sim.stepper import _SURFACE_STIFFNESS
 MATERIAL = Material(young=1e5, poisson=0.45, density=500.0)
 HANDLES = 32
 DROP = 0.2  # m
+KAOLIN_POINTS = 100_000  # of the body in Kaolin's test
 
 
 class Beam:
     """The clamped beam."""
 
-    name, stiffnesses = "beam", {"rms": "hard", "springs": 1e7}
+    name, file, stiffnesses = "beam", ROOT / "scenes" / "meshes" / "beam.obj", {"rms": "hard", "springs": 1e7}
     bricks = (16, 4, 4)  # (12, 3, 3) is 2 mm from it, (8, 2, 2) 9 mm: stiffer, and as far off as good handles
 
     def __init__(self) -> None:
-        self.training = load_shape(ROOT / "scenes" / "meshes" / "beam.obj", size=1.0)
+        self.training = load_shape(self.file, size=1.0)
         self.shape = Shape.from_samples(grid((25, 12, 12), ends=False), volume=float(SIDES.prod()))
         self.points = grid((21, 7, 7), ends=True)
         self.cubature = box_gauss((3, 3, 3), SIDES, LOW, cells=(12, 3, 3))
@@ -64,12 +66,10 @@ class Beam:
 class Cube:
     """The dropped cube: its surface, hence its contact points, from the shipped mesh."""
 
-    name, youngs = "cube", {"": 1.5e4, "stiff ": 1e5}
+    name, file, youngs = "cube", ROOT / "scenes" / "meshes" / "cube.obj", {"": 1.5e4, "stiff ": 1e5}
 
     def __init__(self) -> None:
-        self.training = self.shape = load_shape(
-            ROOT / "scenes" / "meshes" / "cube.obj", size=1.0, samples=8000
-        )
+        self.training = self.shape = load_shape(self.file, size=1.0, samples=8000)
         low, high = (end(self.shape.vertices.numpy(), axis=0) for end in (np.min, np.max))
         fractions = np.linspace(0, 1, 9)
         unit = np.stack(np.meshgrid(fractions, fractions, fractions, indexing="ij"), -1).reshape(-1, 3)
@@ -136,7 +136,10 @@ def main() -> None:
 
         shape = yardstick.training
         note(basis=cosine_basis(shape, MATERIAL, HANDLES), handles="cosine")
+        cloud = load_shape(yardstick.file, size=1.0, samples=KAOLIN_POINTS)
         for seed in options.seeds:
+            basis = kaolin_rkpm_basis(cloud, MATERIAL, HANDLES, seed=seed)
+            note(basis=basis, handles="kaolin-rkpm", nodes=KAOLIN_NODES, seed=seed)
             for nodes in (HANDLES + 1, 2 * HANDLES, RKPM_NODES):
                 basis = rkpm_basis(shape, MATERIAL, HANDLES, nodes=nodes, seed=seed)
                 note(basis=basis, handles="rkpm", nodes=nodes, seed=seed)

@@ -5,14 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.linalg
 import torch
 from sample_bodies import BEAM, box_shape
 
 from optim import TrainConfig
 from optim.methods import find_method, find_methods
-from optim.untrained import cosine_basis, farthest_points, rkpm_basis, rkpm_field
+from optim.untrained import cosine_basis, farthest_points, kaolin_rkpm_basis, rkpm_basis, rkpm_field
 from optim.yardstick import Yardstick
-from sim import HandleBasis, Material
+from sim import HandleBasis, Material, Shape
 from sim.errors import TrainingError
 
 CONFIG = TrainConfig(handles=6, steps=3, layers=2, width=16, batch=128, device="cpu")
@@ -27,9 +28,11 @@ NAMES = [
     "adam-penalty",
     "kaolin",
     "rkpm",
+    "kaolin-rkpm",
     "spline",
     "cosine",
 ]
+UNTRAINED = ("rkpm", "kaolin-rkpm", "spline", "cosine")
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +80,31 @@ def midpoints(count):
     return np.stack(np.meshgrid(line, line, line, indexing="ij"), -1).reshape(-1, 3)
 
 
+def test_kaolins_kernels_find_the_modes_of_the_laplacian():
+    """Its energy is a multiple of `|grad w|^2`: on a box `pi^2 sum (k_i / L_i)^2`, reached from above."""
+    shape = box_shape(BEAM, count=4096)
+    basis = kaolin_rkpm_basis(shape, Material(), 8, nodes=300)
+    weights, gradients = basis.weights_and_gradients(torch.from_numpy(midpoints(16) * BEAM))
+    stiffness = torch.einsum("nkd,nld->kl", gradients, gradients)
+    found = scipy.linalg.eigvalsh(stiffness.numpy(), (weights.T @ weights).numpy())
+    waves = np.stack(np.meshgrid(*[np.arange(8)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    exact = np.pi**2 * np.sort(((waves / BEAM) ** 2).sum(1))[:8]
+    np.testing.assert_allclose(found[1:], exact[1:], rtol=0.02)
+    assert (found[1:] > 0.999 * exact[1:]).all()
+
+
+def test_kaolins_kernels_reach_their_second_neighbour():
+    """On a lattice all radii are its distance; with every sample a node, three distances between samples."""
+    line = torch.arange(6, dtype=torch.float64) / 5
+    lattice = torch.stack(torch.meshgrid(line, line, line, indexing="ij"), -1).reshape(-1, 3)
+    shape = Shape.from_samples(lattice, volume=1.0)
+    every = kaolin_rkpm_basis(shape, Material(), 4, nodes=216).field
+    torch.testing.assert_close(every.radii, torch.full_like(every.radii, 0.6))
+    few = kaolin_rkpm_basis(shape, Material(), 4, nodes=8).field
+    nearest = torch.cdist(few.nodes, few.nodes).sort(dim=1).values[:, 2]
+    torch.testing.assert_close(few.radii, nearest)
+
+
 def test_farthest_points_are_apart():
     line = torch.linspace(0, 1, 101, dtype=torch.float64)[:, None] * torch.tensor([[1.0, 0, 0]]).double()
     chosen = farthest_points(line, 3, seed=0)[:, 0]
@@ -93,7 +121,7 @@ def test_every_method_gives_handles(name, shape):
     basis = method.learn(shape, Material(), CONFIG, lambda p: steps.append(p.step), None)
     assert basis.handles == 6
     assert torch.isfinite(basis.weights(shape.samples)).all()
-    assert (method.learning_rate is None) == (name in ("rkpm", "spline", "cosine")) == (not steps)
+    assert (method.learning_rate is None) == (name in UNTRAINED) == (not steps)
 
 
 def test_ns_bending_is_what_train_does_beside_those_in_the_papers_energy(shape):
