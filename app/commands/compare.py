@@ -28,7 +28,7 @@ def run(
         scene: scene file, or the name of a shipped scene.
         output: folder for report.md, report.json and the plots.
         optimizers: with commas: ns, ns-bending (what train does), adam, muon, curvature, spline, rkpm, cosine; ns-text
-            (the NS design note as it stands), ns-author, adam-penalty (the paper), kaolin; or any of
+            (the NS design note as it stands), ns-author, adam-penalty (the paper), kaolin, kaolin-rkpm; or any of
             pytorch-optimizer's.
         body: which of the scene's bodies; the first when left out.
         handles: how many, counting the constant one; what the scene says when left out.
