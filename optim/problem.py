@@ -15,7 +15,7 @@ from optim.losses import energy_and_mass, without_mean
 from optim.spline_modes import CELLS, spline_modes
 from sim.basis import HandleBasis
 from sim.errors import TrainingError
-from sim.jets import position_jet, random_frames
+from sim.jets import jet_along, position_jet, random_frames
 from sim.material import Material
 from sim.network import NetworkField, WeightNetwork
 from sim.orthonormal import varimax
@@ -24,10 +24,10 @@ from sim.splines import SplineField
 
 Tensor = torch.Tensor
 
-SAMPLES = 49152
+SAMPLES = 32768
 """Samples to learn over, at the most: among fewer, functions of a body with thin limbs hide."""
 
-_DENSER = 6  # times a shape's own samples
+_DENSER = 4  # times a shape's own samples
 
 _GAIN = 4.0  # with body modes: they bring the detail
 _PLAIN_GAIN = 8.0
@@ -47,7 +47,8 @@ class Problem:
         centre: origin [m], (3,). scale: unit [m].
         bending: internal length of the energy in that unit (optim/losses.py); 0 for none.
         modes: the body's modes, which the network reads beside the position; None for the position alone.
-        further: the jet of them at the samples along their frames, normalised, float32, (4 or 5, N, E).
+        read: the jet of them at the samples by x, y, z [1, 1/m, 1/m2], float64, (4 or 10, N, E).
+        further: the same along the samples' frames, normalised, float32, (4 or 5, N, E).
     """
 
     shape: Shape
@@ -60,6 +61,7 @@ class Problem:
     scale: float
     bending: float
     modes: SplineField | None = None
+    read: Tensor | None = None
     further: Tensor | None = None
 
     @staticmethod
@@ -79,7 +81,7 @@ class Problem:
         return Problem(shape, material, **sampled, centre=centre, scale=scale, bending=bending)
 
     def dense(self) -> Problem:
-        """The same over six times as many samples, up to SAMPLES, where the shape has a surface to draw them in.
+        """The same over four times as many samples, up to SAMPLES, where the shape has a surface to draw them in.
 
         A material that varies has the value of the shape's own nearest sample.
         """
@@ -117,8 +119,15 @@ class Problem:
 
     def reading(self, modes: SplineField) -> Problem:
         """The same with a network that reads these modes, too."""
-        jet = modes.jet(self.samples, self.frames)
-        return replace(self, modes=modes, further=self._unitless(jet).float().to(self.points.device))
+        read = torch.cat([modes.jet(part, order=self._order) for part in self.samples.split(_BLOCK)], dim=1)
+        along = read if self.frames is None else jet_along(read[0], read[1:4], read[4:], self.frames)
+        further = self._unitless(along).float().to(self.points.device)
+        return replace(self, modes=modes, read=read, further=further)
+
+    @property
+    def _order(self) -> int:
+        """Of the last derivatives in the energy."""
+        return 1 if self.bending == 0 else 2
 
     @cached_property
     def frames(self) -> Tensor | None:
@@ -213,7 +222,8 @@ class Problem:
         for block in torch.arange(len(index)).split(_BLOCK):
             part = index[block]
             # With the whole Hessian: what frames leave to chance, a solve for the best takes advantage of.
-            jet = self._unitless(field.jet(self.samples[part], order=1 if self.bending == 0 else 2))
+            read = None if self.read is None else self.read[:, part]
+            jet = self._unitless(field.jet(self.samples[part], order=self._order, read=read))
             X = (self.samples[part] - self.centre) / self.scale
             energy, its_mass = energy_and_mass(jet, X, stiffness[block], mass[block], self.bending)
             A, M = A + energy, M + its_mass

@@ -141,20 +141,20 @@ class NetworkField:
         jet = self.jet(points)
         return jet[0], jet[1:].permute(1, 2, 0)
 
-    def jet(self, points: Tensor, frames: Tensor | None = None, *, order: int = 1) -> Tensor:
-        """Values and derivatives [1, 1/m, 1/m2], (4, 5 or 10, n, K); see sim/jets.py.
+    def jet(self, points: Tensor, *, order: int = 1, read: Tensor | None = None) -> Tensor:
+        """Values and derivatives by x, y, z [1, 1/m, 1/m2], (4 or 10, n, K); see sim/jets.py.
 
         Args:
-            points: [m], (n, 3). frames: (n, 3, 3); derivatives are along them, and there is a fifth row of second
-                ones. order: without frames, of the last derivatives, 1 or 2.
+            points: [m], (n, 3). order: of the last derivatives, 1 or 2. read: the modes' jet there of this order,
+                where it is known already.
         """
-        inputs = position_jet(points - self._centre, self._gain / self._scale, frames, order=order)
-        read = []
+        inputs = position_jet(points - self._centre, self._gain / self._scale, order=order)
+        beside = []
         if self._modes is not None:
-            read = [self._modes.jet(points, frames, order=order)]
-            inputs = torch.cat([inputs, *read], dim=2)
+            beside = [self._modes.jet(points, order=order) if read is None else read]
+            inputs = torch.cat([inputs, *beside], dim=2)
         layers = _layers(inputs, self._weights, self._biases, self._activation, self._linear_output)
-        return self._outputs(read, layers)
+        return self._outputs(beside, layers)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> NetworkField:
         copy = object.__new__(NetworkField)

@@ -15,7 +15,7 @@ import torch
 
 from sim.errors import BasisError
 from sim.fields import register_field, require
-from sim.jets import SECOND_DERIVATIVES, jet_along
+from sim.jets import SECOND_DERIVATIVES
 
 Tensor = torch.Tensor
 
@@ -160,15 +160,13 @@ class SplineField:
         jet = self.jet(points)
         return jet[0], jet[1:].permute(1, 2, 0)
 
-    def jet(self, points: Tensor, frames: Tensor | None = None, *, order: int = 1) -> Tensor:
-        """Values and derivatives as one tensor (rows, n, K), sim/jets.py.
+    def jet(self, points: Tensor, *, order: int = 1) -> Tensor:
+        """Values and derivatives by x, y, z as one tensor (4 or 10, n, K), sim/jets.py.
 
         Args:
-            points: [m], (n, 3). frames: (n, 3, 3), for five rows. order: without frames, of the last derivatives.
+            points: [m], (n, 3). order: of the last derivatives, 1 or 2.
         """
-        rows, parts = self.grid.at(points, order if frames is None else 2)
-        if frames is not None:
-            parts = jet_along(parts[0], parts[1:4], parts[4:], frames)
+        rows, parts = self.grid.at(points, order)
         return torch.stack([self._sum(rows, part) for part in parts])
 
     def _sum(self, rows: Tensor, shares: Tensor) -> Tensor:
