@@ -24,7 +24,7 @@ from sim.splines import SplineField
 
 Tensor = torch.Tensor
 
-SAMPLES = 49152
+SAMPLES = 40960
 """Samples to learn over, at the most: among fewer, functions of a body with thin limbs hide."""
 
 _DENSER = 4  # times a shape's own samples

@@ -21,7 +21,7 @@ Tensor = torch.Tensor
 CELLS = 1000
 """Cells of the splines' grid that hold some of the body; more are nearer to the bound, and slower."""
 
-_SAMPLES_PER_SPLINE = 8  # with fewer, splines hide between the samples
+_SAMPLES_PER_SPLINE = 7  # with fewer, splines hide between the samples
 _BLOCK = 8192  # samples at once
 _FEW = 400  # splines up to which a dense solver is quicker
 _SMOOTHING = 1e-5  # share of the usual stiffness that keeps a spline at the rim in line with its neighbours
