@@ -6,12 +6,13 @@ A job is any callable that takes a `JobContext`. It reports through `context.rep
 
 from __future__ import annotations
 
+import os
 import queue
 import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from sim.errors import Cancelled, StudioError
 
@@ -143,6 +144,16 @@ class Worker:
             thread.join(seconds)
             sys.setswitchinterval(self._usual_switching)
         return thread is None or not thread.is_alive()
+
+
+def leave(status: int) -> NoReturn:
+    """End the process now, with threads that a library keeps busy.
+
+    A library that comes back into an interpreter that is being taken down aborts the process.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def _run(job: Job, context: JobContext) -> None:

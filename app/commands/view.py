@@ -40,6 +40,7 @@ def run(
 
     # Seconds of reading libraries, with the window on screen already. All of it before any thread begins: an
     # import beside the window's frames would take far longer.
+    from app.jobs import leave
     from app.session import Session
     from app.viewer import Viewer
 
@@ -48,4 +49,6 @@ def run(
     if not empty:
         session.attempt(session.open, source, size=size)
     viewer.run()
+    if viewer.recording.closing or not session.close(seconds=0):
+        leave(0)
     return 0

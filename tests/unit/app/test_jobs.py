@@ -1,5 +1,6 @@
 """The worker: whatever a job does comes back as a value, and stopping is obeyed."""
 
+import subprocess
 import sys
 import threading
 
@@ -85,6 +86,29 @@ def test_close_waits_no_longer_than_told_for_a_job_that_does_not_obey():
     assert not worker.close(0.01)
     go.set()
     assert worker.close(10)
+
+
+def test_the_process_ends_well_while_a_library_is_busy():
+    """Torch that comes back while the interpreter is taken down aborts the process, here nearly always."""
+    program = """
+import torch
+from app.jobs import Worker, leave
+
+def deaf(context):
+    matrix = torch.eye(200)
+    context.report("began")
+    while True:
+        matrix = matrix @ matrix
+
+worker = Worker()
+context = worker.start(deaf, name="deaf")
+assert worker.wait(30)
+assert not worker.close(0)
+print("all is said")
+leave(3)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (3, "all is said\n", "")
 
 
 def test_threads_take_their_usual_turns_again_after_a_job():
