@@ -66,9 +66,8 @@ def spline_basis(shape: Shape, material: Material, handles: int, *, cells: int |
 def rkpm_field(samples: Tensor, nodes: int, *, seed: int = 0) -> RkpmField:
     """Kernels at `nodes` of the samples [m], (N, 3), spread by farthest points; each reaches its neighbours."""
     centres = farthest_points(samples, nodes, seed=seed)
-    neighbours = min(4, len(centres) - 1)
-    distance = torch.cdist(centres, centres).sort(dim=1).values[:, neighbours]
-    return RkpmField(centres, _REACH * distance.clamp_min(1e-12))
+    radii = _REACH * torch.from_numpy(_distances(centres, neighbour=4))
+    return RkpmField(centres, radii.clamp_min(1e-12))
 
 
 def farthest_points(points: Tensor, count: int, *, seed: int = 0) -> Tensor:
