@@ -9,7 +9,7 @@ from typing import Literal
 from sim.errors import TrainingError
 
 PRESETS = {"draft": 60, "good": 150, "best": 1000}
-"""Steps of each preset: about five, eight and twenty-five CPU seconds for 32 handles, modes and finish included."""
+"""Steps of each preset: about five, seven and twenty CPU seconds for 32 handles, modes and finish included."""
 
 
 @dataclass(frozen=True)
