@@ -32,6 +32,8 @@ from sim.threads import single_torch_thread
 
 _LOOKS = 20  # evaluations over a run, on samples kept for that
 _LOOK_SAMPLES = 2048
+# Of what the first step could gain; measured over 60 to 600 steps of the shipped bodies.
+_LEFT_AT_THE_END = 0.01
 _PLATEAU = 1e-4  # relative gain over a fifth of the run under which it stops
 _NOTHING_SEEN = {"energy": math.nan, "effective_rank": math.nan, "orthonormality": math.nan}
 _ROLLBACKS = 5  # divergences after which training gives up
@@ -43,8 +45,8 @@ class Progress:
 
     Attributes:
         step, steps: done, and to do at the most. loss: energy on this step's samples, in units of the mean
-            stiffness. energy: the same at the last look, on samples kept for looking. bound_estimate: where the
-            energy seems to be heading. effective_rank, orthonormality: of the handles at the last look (H - 1
+            stiffness. energy: the same at the last look, on samples kept for looking. bound_estimate: what it
+            seems to end with. effective_rank, orthonormality: of the handles at the last look (H - 1
             and 0 are perfect). rate: steps a second. seconds, remaining_seconds: spent training (not in
             `on_progress`; those before a resumed run included), and expected.
         snapshot: call it, inside `on_progress` only, for the handles as they are now, quickly: solved over few
@@ -322,19 +324,21 @@ class _Run:
         return min(energies[:-window]) - min(energies[-window:]) < _PLATEAU * energies[-1]
 
     def _bound_estimate(self) -> float:
-        """Where the energy is heading, by Aitken's extrapolation; NaN while there are fewer than three looks.
+        """The energy that the run seems to end with; NaN while there are fewer than three looks.
 
-        From the first, the middle and the last look: neighbouring ones differ by chance as much as by progress.
+        What is above it falls by about the same factor over each part of a run, however long the run: fitted to the
+        last two thirds of the looks, because the first fall faster.
         """
-        looks = [entry["energy"] for entry in self._looks()]
+        looks = self._looks()
         if len(looks) < 3:
             return math.nan
-        half = (len(looks) - 1) // 2
-        a, b, c = looks[-1 - 2 * half], looks[-1 - half], looks[-1]
-        bend = (c - b) - (b - a)
-        if bend <= 0 or c >= b:
-            return min(looks)
-        return max(0.5 * c, min(c, c - (c - b) ** 2 / bend))
+        looks = looks[max(1, len(looks) // 3) :]
+        energy = torch.tensor([entry["energy"] for entry in looks], dtype=torch.float64)
+        done = torch.tensor([entry["step"] / self.config.total_steps for entry in looks], dtype=torch.float64)
+        above = _LEFT_AT_THE_END**done - _LEFT_AT_THE_END
+        start, end = torch.linalg.lstsq(torch.stack([above, torch.ones_like(above)], 1), energy).solution
+        heading = float(end) if start > 0 else math.inf
+        return min(max(heading, 0.5 * float(energy[-1])), float(energy.min()))  # two looks can say little
 
     def _seconds_so_far(self) -> float:
         return max((entry["seconds"] for entry in self._looks()), default=0.0)

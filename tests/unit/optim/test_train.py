@@ -14,6 +14,9 @@ from sample_bodies import BEAM, box_shape
 
 from optim import TrainConfig, train
 from optim.checkpoint import Checkpoint
+from scenes.build import build_material, build_shape
+from scenes.load import load_scene
+from scenes.shipped import find_scene
 from sim import Body, HandleBasis, Material, World
 from sim.errors import TrainingError
 from sim.network import NetworkField, WeightNetwork
@@ -141,7 +144,6 @@ def test_progress_tells_and_snapshots_work_before_the_first_step(shape):
     assert all(p.orthonormality < 1e-6 for p in seen[1:])
     assert seen[-1].energy < seen[1].energy
     assert math.isnan(seen[0].bound_estimate)
-    assert 0.5 * seen[-1].energy <= seen[-1].bound_estimate <= seen[-1].energy
     assert seen[-1].rate > 0
     before = snapshots[0].weights(shape.samples[:5])
     body = Body(shape, Material(1e5, 0.4, 1000.0), snapshots[0], "clusters")
@@ -153,6 +155,22 @@ def test_progress_tells_and_snapshots_work_before_the_first_step(shape):
     assert body.centre_of_mass()[1] < -0.01
     assert torch.equal(snapshots[0].weights(shape.samples[:5]), before)
     assert snapshots[0].handle_points.shape == (8, 3)
+
+
+def test_the_bound_estimate_is_about_where_the_run_ends():
+    """From a third of a run on: what it says is still to go against what was gained in the end, on a real body."""
+    part = load_scene(find_scene("octopus")).bodies[0]
+    body = build_shape(part)
+    seen = []
+    config = TrainConfig(steps=60, stop_early=False, device="cpu")
+    train(body, build_material(part, body), config, seen.append)
+    least = min(progress.energy for progress in seen[1:])
+    judged = [p for p in seen if p.step > 20 and p.energy > 1.01 * least]
+    assert len(judged) > 20
+    for progress in judged:
+        gain = progress.energy - least
+        assert 0.5 * gain < progress.energy - progress.bound_estimate < 2 * gain
+    assert 0 <= seen[-1].energy - seen[-1].bound_estimate < 0.003 * least
 
 
 def test_time_spent_in_on_progress_is_not_training_time(shape):
