@@ -11,19 +11,21 @@ import torch
 Tensor = torch.Tensor
 
 _CUT = 1e-9  # directions of the features whose mass is under this share of the largest are numerical noise
+_FAINT = 1e-10  # a feature, as well: of a saturated unit float32 knows the slopes to a hundredth there
 
 
 def rayleigh_ritz(A: Tensor, M: Tensor, count: int, *, cut: float = _CUT) -> tuple[Tensor, Tensor]:
     """The `count` lowest solutions of `A c = e M c`.
 
     Args:
-        A, M: symmetric float64 (K, K). cut: relative mass under which a direction is left out. There is no
-            ridge on M: training would exploit it.
+        A, M: symmetric float64 (K, K). cut: relative mass under which a direction is left out, and so is a
+            feature that hardly varies beside the others. There is no ridge on M: training would exploit it.
 
     Returns:
         Energies ascending, (k,), and M-orthonormal coefficients (K, k), k <= count.
     """
-    scale = M.diagonal().clamp_min(torch.finfo(M.dtype).tiny).rsqrt()
+    size = M.diagonal()
+    scale = torch.where(size > _FAINT * size.max(), size.clamp_min(torch.finfo(M.dtype).tiny).rsqrt(), 0.0)
     mass, V = torch.linalg.eigh(scale[:, None] * M * scale)
     keep = mass > cut * mass[-1]
     whiten = (scale[:, None] * V[:, keep]) * mass[keep].rsqrt()
@@ -38,31 +40,31 @@ def ritz_loss(A: Tensor, M: Tensor, count: int) -> tuple[Tensor, Tensor]:
     derivative breaks down where energies meet.
 
     Returns:
-        A scalar whose value is the energy's rate of change (zero-valued but for its gradient), and the energy.
+        A scalar whose gradient is the energy's (its value is zero), and the energies, (k,).
     """
     with torch.no_grad():
         e, C = rayleigh_ritz(A, M, count)
         outer, weighted = C @ C.T, (C * e) @ C.T
-    return (A * outer).sum() - (M * weighted).sum(), e.sum()
+    return (A * outer).sum() - (M * weighted).sum(), e
 
 
 def white_loss(A: Tensor, M: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Energy of the first `count` outputs, whitened: `tr(L^-1 A L^-T)`, `M = L L^T`.
 
     Returns:
-        The energy, differentiable, and its value.
+        The energy, differentiable, and those of the outputs, (count,).
     """
     A, M = A[:count, :count], M[:count, :count]
     lower = torch.linalg.cholesky(M)
     half = torch.linalg.solve_triangular(lower, A, upper=False)
-    energy = torch.linalg.solve_triangular(lower, half.mT, upper=False).diagonal().sum()
-    return energy, energy.detach()
+    energies = torch.linalg.solve_triangular(lower, half.mT, upper=False).diagonal()
+    return energies.sum(), energies.detach()
 
 
 def free_loss(A: Tensor, M: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The note's text as it stands: elastic energy of the outputs themselves, nothing that keeps them apart."""
-    energy = A.diagonal()[:count].sum()
-    return energy, energy.detach()
+    energies = A.diagonal()[:count]
+    return energies.sum(), energies.detach()
 
 
 HEADS = {"ritz": ritz_loss, "white": white_loss, "none": free_loss}

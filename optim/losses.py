@@ -13,7 +13,13 @@ Tensor = torch.Tensor
 
 
 def energy_and_mass(
-    jet: Tensor, points: Tensor, stiffness: Tensor, mass: Tensor, bending: float = 0.0
+    jet: Tensor,
+    points: Tensor,
+    stiffness: Tensor,
+    mass: Tensor,
+    bending: float = 0.0,
+    *,
+    level: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Energy and mass of functions at some points, as quadratic forms of `[1, functions]`; sums over points add up.
 
@@ -27,11 +33,13 @@ def energy_and_mass(
         points: normalised positions by the same frames, (n, 3). mass: (n,).
         stiffness: `sigma^2 volume (lambda / 2 + 2 mu)` a point, (n,).
         bending: internal length in units of the longest side.
+        level: a constant that is taken off each function first, (K,); about their means, so that `without_mean` has
+            nothing left to cancel. None for 0.
 
     Returns:
         Symmetric float64 matrices (K + 1, K + 1), the constant first, differentiable once.
     """
-    return _EnergyAndMass.apply(jet, points, stiffness, mass, bending)
+    return _EnergyAndMass.apply(jet, points, stiffness, mass, bending, level)
 
 
 def without_mean(energy: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
@@ -50,10 +58,16 @@ class _EnergyAndMass(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx, jet: Tensor, points: Tensor, stiffness: Tensor, mass: Tensor, bending: float
+        ctx,
+        jet: Tensor,
+        points: Tensor,
+        stiffness: Tensor,
+        mass: Tensor,
+        bending: float,
+        level: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
         s, X = stiffness.to(jet)[:, None], points.to(jet)
-        value, flat = jet[0], jet[1:].reshape(-1, jet.shape[2])
+        value, flat = jet[0] if level is None else jet[0] - level, jet[1:].reshape(-1, jet.shape[2])
         radial = (jet[1] * X[:, :1]).addcmul_(jet[2], X[:, 1:2]).addcmul_(jet[3], X[:, 2:])
         stretched = s * (3 * value + radial)
         reach = s * (X.square().sum(1, keepdim=True) + 1)
@@ -82,7 +96,7 @@ class _EnergyAndMass(torch.autograd.Function):
         by_slopes = (weighted @ slope).view(-1, points, mv.shape[1])
         for axis in range(3):
             by_slopes[axis].addcmul_(by_radial, X[:, axis : axis + 1])
-        return torch.cat([by_value[None], by_slopes]), None, None, None, None
+        return torch.cat([by_value[None], by_slopes]), None, None, None, None, None
 
 
 def _bordered(corner: Tensor, border: Tensor, matrix: Tensor) -> Tensor:

@@ -172,10 +172,16 @@ class Problem:
         # Both are shares of the whole body; over a part of the samples they are scaled up to it.
         stiffness = self.stiffness[index] * (len(self.points) / len(index))
         A = M = torch.zeros((), dtype=torch.float64, device=mass.device)
+        level = None
         for block in torch.arange(len(index), device=index.device).split(_BLOCK):
             part = index[block]
+            jet = self.jet(network, part)
+            if centred and level is None:
+                # Else the energy of an output that hardly varies is lost in float32 when its mean is taken off, and
+                # can come out negative.
+                level = jet[0].detach().mean(0)
             energy, its_mass = energy_and_mass(
-                self.jet(network, part), self._local[part], stiffness[block], mass[block], self.bending
+                jet, self._local[part], stiffness[block], mass[block], self.bending, level=level
             )
             A, M = A + energy, M + its_mass
         energy, M = without_mean(A, M)

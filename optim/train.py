@@ -20,6 +20,7 @@ from optim.checkpoint import Checkpoint, versions
 from optim.config import TrainConfig
 from optim.distributed import Workers
 from optim.head import HEADS, rayleigh_ritz
+from optim.looks import LOOKS, bound_estimate, has_exploded, is_plateau
 from optim.problem import Problem, first_handles, initial_network
 from sim.basis import HandleBasis
 from sim.device import resolve_device
@@ -30,11 +31,9 @@ from sim.orthonormal import effective_rank, orthonormality_defect
 from sim.shape import Shape
 from sim.threads import single_torch_thread
 
-_LOOKS = 20  # evaluations over a run, on samples kept for that
+Tensor = torch.Tensor
+
 _LOOK_SAMPLES = 2048
-# Of what the first step could gain; measured over 60 to 600 steps of the shipped bodies.
-_LEFT_AT_THE_END = 0.01
-_PLATEAU = 1e-4  # relative gain over a fifth of the run under which it stops
 _NOTHING_SEEN = {"energy": math.nan, "effective_rank": math.nan, "orthonormality": math.nan}
 _ROLLBACKS = 5  # divergences after which training gives up
 
@@ -130,6 +129,7 @@ class _Run:
         self.history: list[dict] = []
         self.rate_factor = 1.0
         self.rollbacks = 0
+        self._complete = False  # whether the last step told all handles apart: a small body never does
         self.ended = "all steps taken"
         if resume is not None:
             self._prepare(Checkpoint.load(resume))
@@ -176,7 +176,8 @@ class _Run:
         first = self.step_done
         # Only time spent training counts: a window that pauses it does so by staying in on_progress.
         began, before = time.perf_counter(), self._seconds_so_far()
-        every = max(1, config.total_steps // _LOOKS)
+        every = max(1, config.total_steps // LOOKS)
+        may_stop = config.stop_early and config.head != "none"
 
         def tell(loss: float) -> None:
             nonlocal began
@@ -195,10 +196,10 @@ class _Run:
                 return
             loss = self._step()
             look = self.step_done % every == 0 or self.step_done == config.total_steps
-            if look:
-                self._look(before + time.perf_counter() - began)
+            if look and self.workers.any(not self._look(before + time.perf_counter() - began)):
+                self._roll_back()
             tell(loss)
-            if look and self._plateau():
+            if look and may_stop and is_plateau(self._looks(), config.total_steps):
                 self.ended = "more steps no longer help"
                 return
         self.ended = "stopped by hand"
@@ -236,11 +237,10 @@ class _Run:
         try:
             part = index[self.workers.rank :: self.workers.size].to(self.device)
             A, M = problem.grams(self.network, part, centred=config.head != "none")
-            objective, energy = HEADS[config.head](A, M, config.handles - 1)
+            objective, energies = HEADS[config.head](A, M, config.handles - 1)
             # Divided by its own size, so that one clip and one rate fit every body.
-            (objective / energy.abs().clamp_min(1e-30)).backward()
-            # An energy is never negative, unless the features have outgrown their precision.
-            energy = float(energy) if energy >= 0 else math.nan
+            (objective / energies.sum().abs().clamp_min(1e-30)).backward()
+            energy = self._energy(energies)
         except torch.linalg.LinAlgError:
             pass  # Gram matrices that are not finite, or have no positive part: as bad as a NaN loss
         self.workers.average_gradients(self.network.parameters())
@@ -252,6 +252,14 @@ class _Run:
         self.optimizer.step()
         self.step_done += 1
         return energy
+
+    def _energy(self, energies: Tensor) -> float:
+        """Their sum; NaN where the features have outgrown their precision: it is negative, or handles are gone."""
+        energy, complete = float(energies.sum()), len(energies) == self.config.handles - 1
+        if self._complete and not complete:
+            return math.nan
+        self._complete = complete
+        return energy if energy >= 0 else math.nan
 
     def _gradients_are_finite(self) -> bool:
         return all(
@@ -281,64 +289,35 @@ class _Run:
     # -- how well it does -----------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def _look(self, seconds: float) -> None:
+    def _look(self, seconds: float) -> bool:
+        """Note how well the handles do; False where the energy has exploded and there is nothing to note."""
         config, problem = self.config, self.problem
         outputs = problem.jet(self.network, self._look_index)[0].double()
         A, M = problem.grams(self.network, self._look_index, centred=config.head != "none")
         mass = problem.mass[self._look_index]
         mass = mass / mass.sum()
         if config.head == "none":
-            energy = A.diagonal().sum()
+            energies = A.diagonal()
         else:
             energies, C = rayleigh_ritz(A, M, config.handles - 1)
-            energy = energies.sum()
             outputs = (outputs - mass @ outputs) @ C
-        if not (bool(torch.isfinite(energy)) and energy >= 0):
-            return
+        energy = self._energy(energies)
+        if has_exploded(energy, self._looks()):
+            return False
         self.history.append(
             {
                 "step": self.step_done,
                 "seconds": round(seconds, 4),
-                "energy": float(energy),
+                "energy": energy,
                 "effective_rank": effective_rank(outputs, mass),
                 "orthonormality": orthonormality_defect(outputs, mass),
             }
         )
         self._good = self.state()
+        return True
 
     def _looks(self) -> list[dict]:
         return [entry for entry in self.history if "energy" in entry]
-
-    def _plateau(self) -> bool:
-        if not self.config.stop_early or self.config.head == "none":
-            return False
-        if self.config.total_steps < _LOOKS:
-            return False  # too few steps to tell a plateau from a step that brought little
-        looks = self._looks()
-        window = _LOOKS // 5
-        # While the rate is high it hides what its fall will bring.
-        if len(looks) <= window or 2 * self.step_done < self.config.total_steps:
-            return False
-        # Looks differ by chance, too; the best of several does not.
-        energies = [entry["energy"] for entry in looks]
-        return min(energies[:-window]) - min(energies[-window:]) < _PLATEAU * energies[-1]
-
-    def _bound_estimate(self) -> float:
-        """The energy that the run seems to end with; NaN while there are fewer than three looks.
-
-        What is above it falls by about the same factor over each part of a run, however long the run: fitted to the
-        last two thirds of the looks, because the first fall faster.
-        """
-        looks = self._looks()
-        if len(looks) < 3:
-            return math.nan
-        looks = looks[max(1, len(looks) // 3) :]
-        energy = torch.tensor([entry["energy"] for entry in looks], dtype=torch.float64)
-        done = torch.tensor([entry["step"] / self.config.total_steps for entry in looks], dtype=torch.float64)
-        above = _LEFT_AT_THE_END**done - _LEFT_AT_THE_END
-        start, end = torch.linalg.lstsq(torch.stack([above, torch.ones_like(above)], 1), energy).solution
-        heading = float(end) if start > 0 else math.inf
-        return min(max(heading, 0.5 * float(energy[-1])), float(energy.min()))  # two looks can say little
 
     def _seconds_so_far(self) -> float:
         return max((entry["seconds"] for entry in self._looks()), default=0.0)
@@ -353,7 +332,7 @@ class _Run:
             steps=self.config.total_steps,
             loss=loss,
             energy=last["energy"],
-            bound_estimate=self._bound_estimate(),
+            bound_estimate=bound_estimate(self._looks(), self.config.total_steps),
             effective_rank=last["effective_rank"],
             orthonormality=last["orthonormality"],
             rate=rate,

@@ -93,6 +93,21 @@ def test_taking_the_mean_away_is_the_same_before_and_after(weights):
     torch.testing.assert_close(after[1], before[1][1:, 1:])
 
 
+def test_float32_knows_the_energy_of_functions_that_hardly_vary_once_their_level_is_off(weights):
+    """A saturated unit: 1 plus a hundred-thousandth of something. Twice in float32, against float64."""
+    values, gradients, points = weights
+    jet = jet_of(1 + 1e-5 * values, 1e-5 * gradients).float()
+    share = torch.full((N,), 1 / N, dtype=torch.float64)
+    exact = without_mean(*energy_and_mass(jet.double(), points, share, share))
+    level = jet[0].mean(0)
+    for found, expected in zip(
+        without_mean(*energy_and_mass(jet, points, share, share, level=level)), exact, strict=True
+    ):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
+    jet = jet.double().requires_grad_()
+    assert torch.autograd.gradcheck(lambda j: energy_and_mass(j, points, share, share, level=level), (jet,))
+
+
 def test_bending_is_the_squared_hessian():
     """Of a quadratic function, over many random frames: `|grad grad w|^2` by hand."""
     count, size = 20000, 0.3
@@ -138,21 +153,32 @@ def test_directions_without_mass_are_left_out():
     assert torch.isfinite(C).all()
 
 
+def test_a_feature_that_hardly_varies_beside_the_others_is_left_out():
+    A, M = random_pencil()
+    expected = scipy.linalg.eigh(A[:-1, :-1].numpy(), M[:-1, :-1].numpy(), eigvals_only=True)[:5]
+    for faint in (0.0, 1e-7):
+        size = torch.ones(12, dtype=torch.float64)
+        size[-1] = faint
+        energies, C = rayleigh_ritz(size[:, None] * A * size, size[:, None] * M * size, 5)
+        np.testing.assert_allclose(energies, expected, rtol=1e-9)
+        assert float(C[-1].abs().max()) == 0
+
+
 def test_the_envelope_gradient_is_the_energys_finite_difference():
     g = torch.Generator().manual_seed(3)
     B = torch.randn(40, 8, generator=g, dtype=torch.float64, requires_grad=True)
     D = torch.randn(40, 8, generator=g, dtype=torch.float64)
-    objective, energy = ritz_loss(B.T @ B, (B + D).T @ (B + D), 3)
+    objective, energies = ritz_loss(B.T @ B, (B + D).T @ (B + D), 3)
     objective.backward()
     d = torch.randn(40, 8, generator=g, dtype=torch.float64)
 
     def value(x):
-        return ritz_loss(x.T @ x, (x + D).T @ (x + D), 3)[1]
+        return ritz_loss(x.T @ x, (x + D).T @ (x + D), 3)[1].sum()
 
     with torch.no_grad():
         difference = (value(B + 1e-6 * d) - value(B - 1e-6 * d)) / 2e-6
     assert float((B.grad * d).sum()) == pytest.approx(float(difference), rel=1e-6)
-    assert float(energy) == pytest.approx(float(value(B.detach())))
+    assert float(energies.sum()) == pytest.approx(float(value(B.detach())))
 
 
 def test_the_white_head_is_blind_to_mixing():
