@@ -40,31 +40,31 @@ def ritz_loss(A: Tensor, M: Tensor, count: int) -> tuple[Tensor, Tensor]:
     derivative breaks down where energies meet.
 
     Returns:
-        A scalar whose gradient is the energy's (its value is zero), and the energies, (k,).
+        A scalar whose gradient is the energy's (its value is zero), and the energy.
     """
     with torch.no_grad():
         e, C = rayleigh_ritz(A, M, count)
         outer, weighted = C @ C.T, (C * e) @ C.T
-    return (A * outer).sum() - (M * weighted).sum(), e
+    return (A * outer).sum() - (M * weighted).sum(), e.sum()
 
 
 def white_loss(A: Tensor, M: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Energy of the first `count` outputs, whitened: `tr(L^-1 A L^-T)`, `M = L L^T`.
 
     Returns:
-        The energy, differentiable, and those of the outputs, (count,).
+        The energy, differentiable, and its value.
     """
     A, M = A[:count, :count], M[:count, :count]
     lower = torch.linalg.cholesky(M)
     half = torch.linalg.solve_triangular(lower, A, upper=False)
-    energies = torch.linalg.solve_triangular(lower, half.mT, upper=False).diagonal()
-    return energies.sum(), energies.detach()
+    energy = torch.linalg.solve_triangular(lower, half.mT, upper=False).diagonal().sum()
+    return energy, energy.detach()
 
 
 def free_loss(A: Tensor, M: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The note's text as it stands: elastic energy of the outputs themselves, nothing that keeps them apart."""
-    energies = A.diagonal()[:count]
-    return energies.sum(), energies.detach()
+    energy = A.diagonal()[:count].sum()
+    return energy, energy.detach()
 
 
 HEADS = {"ritz": ritz_loss, "white": white_loss, "none": free_loss}

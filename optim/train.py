@@ -31,8 +31,6 @@ from sim.orthonormal import effective_rank, orthonormality_defect
 from sim.shape import Shape
 from sim.threads import single_torch_thread
 
-Tensor = torch.Tensor
-
 _LOOK_SAMPLES = 2048
 _NOTHING_SEEN = {"energy": math.nan, "effective_rank": math.nan, "orthonormality": math.nan}
 _ROLLBACKS = 5  # divergences after which training gives up
@@ -129,7 +127,7 @@ class _Run:
         self.history: list[dict] = []
         self.rate_factor = 1.0
         self.rollbacks = 0
-        self._complete = False  # whether the last step told all handles apart: a small body never does
+        self._most = 0  # handles that a look has told apart, the constant left out: a small body has few
         self.ended = "all steps taken"
         if resume is not None:
             self._prepare(Checkpoint.load(resume))
@@ -237,10 +235,11 @@ class _Run:
         try:
             part = index[self.workers.rank :: self.workers.size].to(self.device)
             A, M = problem.grams(self.network, part, centred=config.head != "none")
-            objective, energies = HEADS[config.head](A, M, config.handles - 1)
+            objective, energy = HEADS[config.head](A, M, config.handles - 1)
             # Divided by its own size, so that one clip and one rate fit every body.
-            (objective / energies.sum().abs().clamp_min(1e-30)).backward()
-            energy = self._energy(energies)
+            (objective / energy.abs().clamp_min(1e-30)).backward()
+            # An energy is never negative, unless the features have outgrown their precision.
+            energy = float(energy) if energy >= 0 else math.nan
         except torch.linalg.LinAlgError:
             pass  # Gram matrices that are not finite, or have no positive part: as bad as a NaN loss
         self.workers.average_gradients(self.network.parameters())
@@ -252,14 +251,6 @@ class _Run:
         self.optimizer.step()
         self.step_done += 1
         return energy
-
-    def _energy(self, energies: Tensor) -> float:
-        """Their sum; NaN where the features have outgrown their precision: it is negative, or handles are gone."""
-        energy, complete = float(energies.sum()), len(energies) == self.config.handles - 1
-        if self._complete and not complete:
-            return math.nan
-        self._complete = complete
-        return energy if energy >= 0 else math.nan
 
     def _gradients_are_finite(self) -> bool:
         return all(
@@ -290,7 +281,7 @@ class _Run:
 
     @torch.no_grad()
     def _look(self, seconds: float) -> bool:
-        """Note how well the handles do; False where the energy has exploded and there is nothing to note."""
+        """Note how well the handles do; False, and nothing noted, where the energy has exploded or handles are gone."""
         config, problem = self.config, self.problem
         outputs = problem.jet(self.network, self._look_index)[0].double()
         A, M = problem.grams(self.network, self._look_index, centred=config.head != "none")
@@ -301,9 +292,10 @@ class _Run:
         else:
             energies, C = rayleigh_ritz(A, M, config.handles - 1)
             outputs = (outputs - mass @ outputs) @ C
-        energy = self._energy(energies)
-        if has_exploded(energy, self._looks()):
+        energy = float(energies.sum())
+        if len(energies) < self._most or energy < 0 or has_exploded(energy, self._looks()):
             return False
+        self._most = len(energies)
         self.history.append(
             {
                 "step": self.step_done,
