@@ -290,7 +290,10 @@ class _Run:
         if config.head == "none":
             energies = A.diagonal()
         else:
-            energies, C = rayleigh_ritz(A, M, config.handles - 1)
+            try:
+                energies, C = rayleigh_ritz(A, M, config.handles - 1)
+            except torch.linalg.LinAlgError:
+                return False  # Gram matrices that are not finite
             outputs = (outputs - mass @ outputs) @ C
         energy = float(energies.sum())
         if len(energies) < self._most or energy < 0 or has_exploded(energy, self._looks()):

@@ -144,6 +144,7 @@ def test_progress_tells_and_snapshots_work_before_the_first_step(shape):
     assert all(p.orthonormality < 1e-6 for p in seen[1:])
     assert seen[-1].energy < seen[1].energy
     assert math.isnan(seen[0].bound_estimate)
+    assert 0.5 * seen[-1].energy <= seen[-1].bound_estimate <= seen[-1].energy
     assert seen[-1].rate > 0
     before = snapshots[0].weights(shape.samples[:5])
     body = Body(shape, Material(1e5, 0.4, 1000.0), snapshots[0], "clusters")
@@ -273,6 +274,26 @@ def test_what_diverges_again_and_again_is_told(shape):
     with pytest.raises(TrainingError, match="lower learning_rate"):
         train(shape, Material(), config, on_progress=heard.append)
     assert heard[0].step == 0
+
+
+def test_an_optimizer_that_steps_to_nan_is_rolled_back(shape, monkeypatch):
+    """Gradients were finite, and what came of them is not: the look that follows says so."""
+    adams_step, steps = torch.optim.Adam.step, []
+
+    def step(optimizer):
+        adams_step(optimizer)
+        steps.append(optimizer)
+        if len(steps) == 7:
+            with torch.no_grad():
+                for group in optimizer.param_groups:
+                    for parameter in group["params"]:
+                        parameter.fill_(math.nan)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", step)
+    basis = train(shape, Material(), TrainConfig(**SMALL, optimizer="adam", stop_early=False))
+    assert basis.diagnostics["rollbacks"] == 1
+    assert basis.diagnostics["steps"] == 30
+    assert torch.isfinite(basis.weights(shape.samples)).all()
 
 
 def test_saturated_units_do_not_end_training(shape):
